@@ -1,0 +1,1 @@
+"""Everything that opens a device: servo buses, arms, cameras, pedals."""

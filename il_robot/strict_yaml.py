@@ -1,0 +1,59 @@
+"""YAML into frozen dataclasses, strictly: a misspelt key, a missing key or a wrong type is one clear line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+import cattrs
+import yaml
+
+from il_robot.errors import BadInput
+
+T = TypeVar("T")
+
+
+def _number(value: object, _: type[float]) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{value!r} is not a number")
+    return float(value)
+
+
+def _integer(value: object, _: type[int]) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"{value!r} is not an integer")
+    return value
+
+
+def _text(value: object, _: type[str]) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is not a text")
+    return value
+
+
+_CONVERTER = cattrs.Converter(forbid_extra_keys=True)
+_CONVERTER.register_structure_hook(float, _number)
+_CONVERTER.register_structure_hook(int, _integer)
+_CONVERTER.register_structure_hook(str, _text)
+
+
+def structure(data: Any, cls: type[T], where: str) -> T:
+    """``data`` (what YAML or JSON gave) as a ``cls``. Raises BadInput naming ``where``, the key and the cause."""
+    try:
+        return _CONVERTER.structure(data, cls)
+    except cattrs.BaseValidationError as error:
+        causes = cattrs.transform_error(error, path=where)
+        raise BadInput("; ".join(causes)) from None
+    except BadInput as error:
+        raise BadInput(f"{where}: {error}") from None
+
+
+def load(path: Path, cls: type[T]) -> T:
+    """The YAML file at ``path`` as a ``cls``. Raises BadInput."""
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadInput(f"{path}: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    return structure(data, cls, str(path))
