@@ -1,0 +1,102 @@
+"""How action chunks become one action per tick: temporal ensembling, or one chunk after another.
+
+Both are asked by the clock, not by a step count, so a late or missing prediction shifts nothing.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Protocol
+
+import numpy as np
+
+from il_robot.errors import BadInput
+from il_robot.types import ActionChunk, Floats
+
+
+class ChunkExecution(Protocol):
+    """Turns the chunks seen so far into the action for a moment."""
+
+    def add(self, chunk: ActionChunk) -> None:
+        """A new prediction."""
+        ...
+
+    def at(self, time_ns: int) -> Floats | None:
+        """(J,) the action for that moment; None when no chunk reaches it."""
+        ...
+
+    def clear(self) -> None:
+        """Forget every chunk (at takeover and hand back)."""
+        ...
+
+
+def interpolate(chunk: ActionChunk, time_ns: int) -> Floats | None:
+    """(J,) the chunk's action at ``time_ns``, linear between rows; None outside ``[start, start + k periods)``."""
+    row = (time_ns - chunk.start_ns) / chunk.period_ns
+    if not 0 <= row < len(chunk.qpos):
+        return None
+    below = int(row)
+    above = min(below + 1, len(chunk.qpos) - 1)
+    share = np.float32(row - below)
+    action: Floats = chunk.qpos[below] * (1 - share) + chunk.qpos[above] * share
+    return action
+
+
+class Ensemble:
+    """Temporal ensembling (Zhao et al. 2023, "Learning Fine-Grained Bimanual Manipulation", section IV-B).
+
+    ``a_t = sum_i w_i a_t^(i) / sum_i w_i`` with ``w_i = exp(-m i)`` and i = 0 the *oldest* prediction that
+    reaches t. Here i counts periods since the oldest one, which is the same number when every step brings a
+    prediction and stays right when some are missing. A negative ``m`` prefers recent predictions.
+    """
+
+    def __init__(self, joints: int, chunk_size: int, m: float = 0.01) -> None:
+        if chunk_size < 1:
+            raise BadInput(f"chunk size {chunk_size} must be at least 1")
+        self._joints = joints
+        self._m = m
+        self._chunks: deque[ActionChunk] = deque(maxlen=chunk_size)
+
+    def add(self, chunk: ActionChunk) -> None:
+        if chunk.qpos.ndim != 2 or chunk.qpos.shape[1] != self._joints:
+            raise BadInput(f"action chunk of shape {chunk.qpos.shape}; allowed: (k, {self._joints})")
+        self._chunks.append(chunk)
+
+    def at(self, time_ns: int) -> Floats | None:
+        reaching = [(chunk, action) for chunk in self._chunks if (action := interpolate(chunk, time_ns)) is not None]
+        if not reaching:
+            return None
+        oldest = min(chunk.start_ns for chunk, _ in reaching)
+        ages = np.array([(chunk.start_ns - oldest) / chunk.period_ns for chunk, _ in reaching])
+        weights = np.exp(-self._m * ages)
+        average: Floats = (weights @ np.stack([action for _, action in reaching]) / weights.sum()).astype(np.float32)
+        return average
+
+    def clear(self) -> None:
+        self._chunks.clear()
+
+
+class OpenLoop:
+    """Follows one chunk for ``execute`` periods, then goes on with the newest: receding horizon.
+
+    ``execute`` = chunk size is the open loop of the ACT paper's ablation; 1 is the newest prediction always.
+    """
+
+    def __init__(self, execute: int) -> None:
+        if execute < 1:
+            raise BadInput(f"a chunk must be executed for at least 1 step, not {execute}")
+        self._execute = execute
+        self._current: ActionChunk | None = None
+        self._newest: ActionChunk | None = None
+
+    def add(self, chunk: ActionChunk) -> None:
+        self._newest = chunk
+
+    def at(self, time_ns: int) -> Floats | None:
+        current = self._current
+        if current is None or time_ns >= current.start_ns + self._execute * current.period_ns:
+            current = self._current = self._newest
+        return None if current is None else interpolate(current, time_ns)
+
+    def clear(self) -> None:
+        self._current = self._newest = None

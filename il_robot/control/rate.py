@@ -1,0 +1,93 @@
+"""The deadline loop: ticks at absolute times, so an error never adds up, and says how well it kept them."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+
+class Clock(Protocol):
+    """What a loop needs of time: the computer's clock, or a simulator's."""
+
+    def now_ns(self) -> int:
+        """Now [ns]."""
+        ...
+
+    def sleep_until(self, time_ns: int) -> bool:
+        """Sleep until then. False when woken because everything stops."""
+        ...
+
+
+class SystemClock:
+    """The computer's clock. It sleeps on the monotonic clock, so a corrected date never stretches a tick."""
+
+    def now_ns(self) -> int:
+        return time.time_ns()
+
+    def sleep_until(self, time_ns: int) -> bool:
+        left_ns = time_ns - time.time_ns()
+        if left_ns > 0:
+            time.sleep(left_ns / 1e9)
+        return True
+
+
+@dataclass(frozen=True)
+class Lateness:
+    """How late ticks were, in milliseconds, over the last ``ticks`` of them."""
+
+    ticks: int
+    p50_ms: float
+    p99_ms: float
+    max_ms: float
+    late: int
+    """Ticks more than half a period late, since the start."""
+    missed: int
+    """Deadlines that passed without a tick, since the start."""
+
+
+class DeadlineLoop:
+    """Ticks at ``phase_ns + n * period_ns`` of its clock, n an integer.
+
+    Two loops with the same period and different phases therefore keep their order without talking: a rig
+    captures at phase 0 and control ticks half a period later, in any process.
+    """
+
+    def __init__(self, clock: Clock, period_ns: int, phase_ns: int = 0) -> None:
+        self._clock = clock
+        self._period_ns = period_ns
+        self._phase_ns = phase_ns
+        self._deadline_ns: int | None = None
+        self._lateness_ns: deque[int] = deque(maxlen=1500)
+        self._late = 0
+        self._missed = 0
+
+    def wait(self) -> int | None:
+        """Sleep until the next deadline and return it [ns]; None when everything stops.
+
+        After an overrun the loop goes on with the next deadline that lies ahead; those passed are counted.
+        """
+        now_ns = self._clock.now_ns()
+        ahead = (now_ns - self._phase_ns) // self._period_ns + 1
+        deadline_ns = ahead * self._period_ns + self._phase_ns
+        if self._deadline_ns is not None:
+            planned_ns = self._deadline_ns + self._period_ns
+            # A tick whose work ran a little over its period starts at once instead of being skipped.
+            if planned_ns <= now_ns < planned_ns + self._period_ns:
+                deadline_ns = planned_ns
+            self._missed += max(0, (deadline_ns - planned_ns) // self._period_ns)
+        self._deadline_ns = deadline_ns
+        if not self._clock.sleep_until(deadline_ns):
+            return None
+        late_ns = self._clock.now_ns() - deadline_ns
+        self._lateness_ns.append(late_ns)
+        self._late += late_ns > self._period_ns // 2
+        return deadline_ns
+
+    def lateness(self) -> Lateness:
+        late_ms = np.array(self._lateness_ns or [0]) / 1e6
+        p50, p99 = np.percentile(late_ms, [50, 99])
+        return Lateness(len(self._lateness_ns), float(p50), float(p99), float(late_ms.max()), self._late, self._missed)

@@ -1,0 +1,118 @@
+"""One tick of the control loop, without any I/O: inputs in, the step and what to send out.
+
+Order of a tick: collect faults, let the pedal act, ask the driver, pass the safety gate. The caller (a ROS
+node, a test) gathers the inputs, sends ``step.action`` to the followers and ``mirror`` to the leaders, and
+hands ``step`` to whoever records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from il_robot.control.ensemble import ChunkExecution
+from il_robot.control.safety import SafetyGate
+from il_robot.control.takeover import Takeover
+from il_robot.types import ActionChunk, Floats, Gate, Mode, Observation, Step
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a tick works from: the newest of everything."""
+
+    observation: Observation
+    """The followers; ``time_ns`` is the oldest of their capture times."""
+    joint_ns: tuple[int, ...]
+    """(A,) capture time per follower."""
+    leader: Floats | None = None
+    """(J,) the leaders' positions."""
+    leader_ns: int = 0
+    chunks: Sequence[ActionChunk] = ()
+    """Predictions that arrived since the last tick."""
+    presses: int = 0
+    """How often the takeover pedal went down since the last tick."""
+    engaged: bool = False
+    """An episode is being recorded: the policy may drive."""
+    faults: tuple[str, ...] = ()
+    """What is lost or wrong, in words; any makes the followers hold."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a tick decided."""
+
+    step: Step
+    mirror: Floats | None
+    """(J,) where the leaders shall go; None while they belong to the human."""
+
+
+@dataclass
+class Session:
+    """The control loop's memory between ticks.
+
+    Args:
+        gate: the one way to the followers.
+        takeover: who drives.
+        execution: how chunks become an action; None when there is no policy.
+    """
+
+    gate: SafetyGate
+    takeover: Takeover
+    execution: ChunkExecution | None = None
+    _chunk_ns: int = field(default=0, init=False)
+    """The observation time of the newest chunk followed."""
+    _fresh_after_ns: int = field(default=0, init=False)
+    """Chunks predicted from older observations belong to another driver."""
+    _held: bool = field(default=False, init=False)
+
+    def tick(self, now_ns: int, inputs: Inputs) -> Outcome:
+        """Decide this tick's action. Raises Fault when the followers' position is not finite at the start."""
+        if not self.gate.started:
+            self.gate.start(inputs.observation.qpos)
+        changed = self.takeover.engage(inputs.engaged)
+        for _ in range(inputs.presses):
+            changed |= self.takeover.press()
+        if changed:
+            self._forget_chunks(now_ns)
+        policy = self._policy(now_ns, inputs.chunks)
+        if self._held and not inputs.faults:
+            self.takeover.resume()
+        drive = self.takeover.step(now_ns, inputs.leader, policy, self.gate.last)
+        asked_ns = self._asked_ns(drive.mode, now_ns, inputs)
+        action, done = self.gate.filter(drive.asked, asked_ns, now_ns, fault=bool(inputs.faults))
+        self._held = bool(done & (Gate.FAULT | Gate.STALE | Gate.NOT_FINITE))
+        step = Step(
+            time_ns=now_ns,
+            observation=inputs.observation,
+            joint_ns=inputs.joint_ns,
+            action_asked=action if drive.asked is None else drive.asked,
+            action=action,
+            mode=drive.mode,
+            intervention=drive.intervention,
+            gate=done,
+        )
+        return Outcome(step, None if self.takeover.human_drives else action)
+
+    def _policy(self, now_ns: int, chunks: Sequence[ActionChunk]) -> Floats | None:
+        if self.execution is None:
+            return None
+        for chunk in chunks:
+            if chunk.start_ns >= self._fresh_after_ns:
+                self.execution.add(chunk)
+                self._chunk_ns = max(self._chunk_ns, chunk.start_ns)
+        return self.execution.at(now_ns)
+
+    def _forget_chunks(self, now_ns: int) -> None:
+        self._fresh_after_ns = now_ns
+        if self.execution is not None:
+            self.execution.clear()
+
+    def _asked_ns(self, mode: Mode, now_ns: int, inputs: Inputs) -> int:
+        """When what the driver asks was measured: what the staleness watchdog judges."""
+        match mode:
+            case Mode.ROBOT:
+                return self._chunk_ns
+            case Mode.HUMAN | Mode.DEMONSTRATION:
+                return inputs.leader_ns
+            case Mode.TRANSITION:
+                return now_ns
