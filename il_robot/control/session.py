@@ -54,11 +54,13 @@ class Session:
         gate: the one way to the followers.
         takeover: who drives.
         execution: how chunks become an action; None when there is no policy.
+        policy_timeout_ns: how old the observation under the newest chunk may be.
     """
 
     gate: SafetyGate
     takeover: Takeover
     execution: ChunkExecution | None = None
+    policy_timeout_ns: int = 300_000_000
     _chunk_ns: int = field(default=0, init=False)
     """The observation time of the newest chunk followed."""
     _fresh_after_ns: int = field(default=0, init=False)
@@ -78,7 +80,8 @@ class Session:
         if self._held and not inputs.faults:
             self.takeover.resume()
         drive = self.takeover.step(now_ns, inputs.leader, policy, self.gate.last)
-        asked_ns = self._asked_ns(drive.mode, now_ns, inputs)
+        follows_leader = drive.mode in (Mode.HUMAN, Mode.DEMONSTRATION)
+        asked_ns = inputs.leader_ns if follows_leader else now_ns
         action, done = self.gate.filter(drive.asked, asked_ns, now_ns, fault=bool(inputs.faults))
         self._held = bool(done & (Gate.FAULT | Gate.STALE | Gate.NOT_FINITE))
         step = Step(
@@ -100,19 +103,11 @@ class Session:
             if chunk.start_ns >= self._fresh_after_ns:
                 self.execution.add(chunk)
                 self._chunk_ns = max(self._chunk_ns, chunk.start_ns)
+        if now_ns - self._chunk_ns > self.policy_timeout_ns:
+            return None
         return self.execution.at(now_ns)
 
     def _forget_chunks(self, now_ns: int) -> None:
         self._fresh_after_ns = now_ns
         if self.execution is not None:
             self.execution.clear()
-
-    def _asked_ns(self, mode: Mode, now_ns: int, inputs: Inputs) -> int:
-        """When what the driver asks was measured: what the staleness watchdog judges."""
-        match mode:
-            case Mode.ROBOT:
-                return self._chunk_ns
-            case Mode.HUMAN | Mode.DEMONSTRATION:
-                return inputs.leader_ns
-            case Mode.TRANSITION:
-                return now_ns
