@@ -1,0 +1,274 @@
+"""The control node: 50 times a second it reads the newest state of everything, decides and commands.
+
+The only writer to the followers. The loop runs in its own thread on absolute deadlines; callbacks only store.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from dataclasses import dataclass
+
+import numpy as np
+from rclpy.node import Node
+from sensor_msgs.msg import JointState, Joy
+from std_msgs.msg import String
+from std_srvs.srv import SetBool
+from trajectory_msgs.msg import JointTrajectory
+
+from calibration.rig_file import load_rig
+from il_robot.control.ensemble import ChunkExecution, Ensemble, OpenLoop
+from il_robot.control.rate import DeadlineLoop
+from il_robot.control.safety import SafetyGate
+from il_robot.control.session import Inputs, Session
+from il_robot.control.takeover import State, Takeover
+from il_robot.control.watchdog import Watchdog
+from il_robot.errors import BadInput, nearest
+from il_robot.rig import NS_PER_S
+from il_robot.types import ActionChunk, Floats, Observation, Step
+from il_robot_ros import messages, process, topics
+from il_robot_ros.clock import clock_of
+from il_robot_ros.diagnostics import Diagnostics, Health, Level
+from il_robot_ros.parameters import declare, parameter
+
+EXECUTIONS = ("ensemble", "open_loop")
+HOME_SPEED = 0.25
+"""Share of the velocity limit at which followers go to their start pose between episodes."""
+
+
+@dataclass(frozen=True)
+class Parameters:
+    rig: str = parameter("rig: a name or the path of a rig.yaml")
+    autonomous: bool = parameter("true: a policy drives and the pedal takes over; false: the leaders drive", False)
+    execution: str = parameter("how chunks become actions: ensemble or open_loop", "ensemble")
+    ensemble_m: float = parameter("temporal ensembling: weight exp(-m i), i = 0 the oldest", 0.01)
+    chunk_size: int = parameter("ensemble: how many chunks are kept; open_loop: steps followed of each", 100)
+    stale_s: float = parameter("a joint state older than this makes the followers hold [s]", 0.2)
+    policy_timeout_s: float = parameter("a policy silent for longer makes the followers hold [s]", 0.4)
+    recorder_timeout_s: float = parameter("a recorder silent for longer makes the followers hold [s]", 1.0)
+    pedal_timeout_s: float = parameter("a pedal silent for longer makes the followers hold [s]", 1.5)
+    blend_s: float = parameter("how long a difference at takeover or hand back takes to decay [s]", 0.5)
+    align_rad: float = parameter("largest leader-follower difference at which driving may begin [rad]", 0.3)
+
+
+class ControlNode:
+    """Everything of the control process; see the module's text."""
+
+    def __init__(self, node: Node, life: process.Life) -> None:
+        self._node = node
+        self._life = life
+        self._parameters = declare(node, Parameters)
+        self._rig = load_rig(self._parameters.rig)
+        self._clock = clock_of(node)
+        self._loop = DeadlineLoop(self._clock, self._rig.period_ns, phase_ns=self._rig.period_ns // 2)
+        self._session = self._make_session()
+        self._lock = threading.Lock()
+        self._joints: dict[str, tuple[int, Floats, Floats, Floats]] = {}
+        self._chunks: list[ActionChunk] = []
+        self._buttons: list[int] = []
+        self._presses = 0
+        self._recording = False
+        self._rival = ""
+        self._faults: tuple[str, ...] = ("starting",)
+        self._watchdog = Watchdog()
+        self._torque: bool | None = None
+        self._driver = ""
+        self._connect()
+        Diagnostics(node, self._health)
+        node.create_timer(1.0, self._look_for_rivals)
+        life.thread("control", self._run)
+
+    def _make_session(self) -> Session:
+        given, rig = self._parameters, self._rig
+        if given.execution not in EXECUTIONS:
+            raise BadInput(f"control: execution {given.execution!r}; {nearest(given.execution, EXECUTIONS)}")
+        execution: ChunkExecution | None = None
+        if given.autonomous and given.execution == "ensemble":
+            execution = Ensemble(len(rig.joints), given.chunk_size, given.ensemble_m)
+        elif given.autonomous:
+            execution = OpenLoop(given.chunk_size)
+        takeover = Takeover(
+            demonstrating=not given.autonomous,
+            home=rig.start,
+            home_step=rig.velocity * np.float32(HOME_SPEED * rig.period_ns / NS_PER_S),
+            blend_ns=_ns(given.blend_s),
+            align=given.align_rad,
+        )
+        return Session(SafetyGate(rig, _ns(given.stale_s)), takeover, execution, _ns(given.policy_timeout_s))
+
+    def _connect(self) -> None:
+        given = self._parameters
+        self._followers = [(arm, arm.joint_names) for arm in self._rig.arms]
+        for arm in self._rig.arms:
+            for name in (arm.follower, arm.leader):
+                self._watchdog.watch(name, _ns(given.stale_s))
+                self._subscribe_joints(name, arm.joint_names)
+        self._watchdog.watch("recorder", _ns(given.recorder_timeout_s))
+        self._watchdog.watch("pedal", _ns(given.pedal_timeout_s))
+        self._node.create_subscription(String, topics.RECORDER, self._on_recorder, topics.LATCHED)
+        self._node.create_subscription(Joy, topics.PEDAL, self._on_pedal, topics.STREAM)
+        if given.autonomous:
+            self._watchdog.watch("policy", _ns(given.policy_timeout_s))
+            self._node.create_subscription(JointTrajectory, topics.CHUNK, self._on_chunk, topics.STREAM)
+        self._commands = {
+            name: self._node.create_publisher(JointTrajectory, topics.joint_command(name), topics.NEWEST)
+            for arm in self._rig.arms
+            for name in (arm.follower, arm.leader)
+        }
+        self._torques = [self._node.create_client(SetBool, topics.torque(arm.leader)) for arm in self._rig.arms]
+        self._steps = self._node.create_publisher(JointTrajectory, topics.STEP, topics.STREAM)
+        self._drivers = self._node.create_publisher(String, topics.DRIVER, topics.LATCHED)
+
+    def _subscribe_joints(self, arm: str, names: tuple[str, ...]) -> None:
+        def on_joints(message: JointState) -> None:
+            time_ns = messages.from_stamp(message.header.stamp)
+            with self._lock:
+                self._joints[arm] = (time_ns, *messages.from_joint_state(message, names))
+                self._watchdog.heard(arm, time_ns)
+
+        self._node.create_subscription(JointState, topics.joint_states(arm), on_joints, topics.NEWEST)
+
+    def _on_recorder(self, message: String) -> None:
+        with self._lock:
+            self._recording = message.data == "recording"
+            if not message.data.startswith("waiting"):
+                self._watchdog.heard("recorder", self._clock.now_ns())
+
+    def _on_pedal(self, message: Joy) -> None:
+        button = self._rig.pedal.takeover
+        with self._lock:
+            before, self._buttons = self._buttons, list(message.buttons)
+            if len(self._buttons) > button and self._buttons[button] and not (before and before[button]):
+                self._presses += 1
+            self._watchdog.heard("pedal", self._clock.now_ns())
+
+    def _on_chunk(self, message: JointTrajectory) -> None:
+        chunk = messages.from_chunk(message, self._rig.joint_names, self._rig.period_ns)
+        with self._lock:
+            self._chunks.append(chunk)
+            self._watchdog.heard("policy", chunk.start_ns)
+
+    def _look_for_rivals(self) -> None:
+        """Two writers to one follower are a fault: somebody else uses this ROS domain."""
+        for arm in self._rig.arms:
+            topic = topics.joint_command(arm.follower)
+            if self._node.count_publishers(topic) > 1:
+                self._rival = f"another process commands {topic}: choose another ROS_DOMAIN_ID"
+                return
+        self._rival = ""
+
+    def _run(self) -> None:
+        while not self._life.stopping and not self._ready():
+            if self._loop.wait() is None:
+                return
+        self._node.get_logger().info("every source speaks; control starts")
+        while not self._life.stopping:
+            deadline_ns = self._loop.wait()
+            if deadline_ns is None or self._life.stopping:
+                return
+            self._tick(self._clock.now_ns())
+
+    def _ready(self) -> bool:
+        """Gated on data from every source, not on time."""
+        with self._lock:
+            missing = self._watchdog.never_heard
+            far = "" if missing else self._far_leader()
+        waiting = f"waiting for {', '.join(missing)}" if missing else far or self._rival
+        self._faults = (waiting,) if waiting else ()
+        return not waiting
+
+    def _far_leader(self) -> str:
+        """The joint whose leader stands too far from its follower to start; empty when none."""
+        difference = np.abs(self._positions("leader") - self._positions("follower"))
+        worst = int(difference.argmax())
+        if self._parameters.autonomous or difference[worst] <= self._parameters.align_rad:
+            return ""
+        name, allowed = self._rig.joint_names[worst], self._parameters.align_rad
+        return f"leader and follower differ by {difference[worst]:.2f} at {name} (allowed {allowed}): move the leader"
+
+    def _positions(self, kind: str) -> Floats:
+        return np.concatenate([self._joints[getattr(arm, kind)][1] for arm in self._rig.arms])
+
+    def _inputs(self, now_ns: int) -> Inputs:
+        with self._lock:
+            followers = [self._joints[arm.follower] for arm in self._rig.arms]
+            joint_ns = tuple(state[0] for state in followers)
+            qpos, qvel, effort = (np.concatenate([state[i] for state in followers]) for i in (1, 2, 3))
+            chunks, self._chunks = self._chunks, []
+            presses, self._presses = self._presses, 0
+            self._faults = self._watchdog.faults(now_ns, self._needed()) + ((self._rival,) if self._rival else ())
+            return Inputs(
+                observation=Observation(qpos, min(joint_ns), qvel, effort),
+                joint_ns=joint_ns,
+                leader=self._positions("leader"),
+                leader_ns=min(self._joints[arm.leader][0] for arm in self._rig.arms),
+                chunks=chunks,
+                presses=presses,
+                engaged=self._recording,
+                faults=self._faults,
+            )
+
+    def _needed(self) -> list[str]:
+        """The sources without which the followers must hold in the present state."""
+        arms = [name for arm in self._rig.arms for name in (arm.follower, arm.leader)]
+        driven_by_policy = self._session.takeover.state in (State.ROBOT, State.RETURNING)
+        return [*arms, "recorder", "pedal", *(["policy"] if driven_by_policy else [])]
+
+    def _tick(self, now_ns: int) -> None:
+        before = self._faults
+        outcome = self._session.tick(now_ns, self._inputs(now_ns))
+        self._command(now_ns, outcome.step, outcome.mirror)
+        self._steps.publish(messages.to_step(outcome.step, self._rig))
+        if self._faults and not before:
+            self._node.get_logger().error(f"HOLD: {'; '.join(self._faults)}")
+        elif before and not self._faults:
+            self._node.get_logger().info("hold ended")
+        driver = "hold" if self._faults else self._session.takeover.state.name.lower()
+        if driver != self._driver:
+            self._driver = driver
+            self._drivers.publish(String(data=driver))
+
+    def _command(self, now_ns: int, step: Step, mirror: Floats | None) -> None:
+        for arm in self._rig.arms:
+            part = self._rig.arm_slice(arm.name)
+            targets = [(arm.follower, step.action)] + ([] if mirror is None else [(arm.leader, mirror)])
+            for name, target in targets:
+                message = messages.to_command(arm.joint_names, now_ns, target[part], self._rig.period_ns)
+                self._commands[name].publish(message)
+        self._set_torque(mirror is not None)
+
+    def _set_torque(self, on: bool) -> None:
+        """Leaders hold and mirror while the robot drives, and are free in the human's hands."""
+        if on == self._torque or not all(client.service_is_ready() for client in self._torques):
+            return
+        self._torque = on
+        for client in self._torques:
+            client.call_async(SetBool.Request(data=on))
+
+    def _health(self) -> Health:
+        lateness = self._loop.lateness()
+        values = {
+            "driver": self._driver,
+            "ticks": lateness.ticks,
+            "late_p50_ms": round(lateness.p50_ms, 3),
+            "late_p99_ms": round(lateness.p99_ms, 3),
+            "late_max_ms": round(lateness.max_ms, 3),
+            "late_over_half_period": lateness.late,
+            "missed": lateness.missed,
+            **{f"gate_{gate.name}": count for gate, count in self._session.gate.counts.items()},
+        }
+        if self._faults:
+            return Health(Level.ERROR, "; ".join(self._faults), values)
+        return Health(Level.OK, f"driving: {self._driver}", values)
+
+
+def _ns(seconds: float) -> int:
+    return round(seconds * NS_PER_S)
+
+
+def main() -> None:
+    sys.exit(process.run("control", ControlNode))
+
+
+if __name__ == "__main__":
+    main()

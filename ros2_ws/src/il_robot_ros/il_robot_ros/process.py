@@ -1,0 +1,112 @@
+"""How a node process lives: start, spin, stop cleanly on Ctrl-C, SIGTERM or an error, and say why in one line.
+
+Exit codes: 0 finished or asked to stop, 1 a fault, 2 bad input.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+
+import rclpy
+from rclpy.exceptions import ROSInterruptException
+from rclpy.experimental.events_executor import EventsExecutor
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+from rclpy.utilities import try_shutdown
+
+from il_robot.errors import Fault, IlRobotError
+
+LAUNCHED = "IL_ROBOT_LAUNCHED"
+"""Set for processes that belong to a graph: they stop when what launched them is gone."""
+
+
+class Life:
+    """One process's stop flag, the error that set it, and the threads that obey it."""
+
+    def __init__(self) -> None:
+        self._stop = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._parent = os.getppid() if os.environ.get(LAUNCHED) else None
+        self.error: IlRobotError | None = None
+
+    @property
+    def stopping(self) -> bool:
+        if self._parent is not None and os.getppid() != self._parent:
+            self._stop.set()
+        return self._stop.is_set()
+
+    def stop(self, error: IlRobotError | None = None) -> None:
+        """End the process; with an error, say it and exit non-zero."""
+        self.error = self.error or error
+        self._stop.set()
+
+    def thread(self, name: str, work: Callable[[], None]) -> None:
+        """Start ``work`` in a thread; an error there ends the process."""
+
+        def guarded() -> None:
+            try:
+                work()
+            except IlRobotError as error:
+                self.stop(error)
+            except ROSInterruptException:
+                self.stop()
+            finally:
+                self._stop.set()
+
+        thread = threading.Thread(target=guarded, name=name)
+        self._threads.append(thread)
+        thread.start()
+
+    def join(self) -> None:
+        for thread in self._threads:
+            thread.join()
+
+
+def run(name: str, make: Callable[[Node, Life], object]) -> int:
+    """Run the node ``name`` until it is told to stop; the exit code.
+
+    ``make`` connects what the process does to the node; if the result has a ``close`` method, it is called
+    before the node is gone.
+    """
+    life = Life()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: life.stop())
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    node = Node(name)
+    work: object = None
+    try:
+        work = make(node, life)
+        executor = EventsExecutor()
+        executor.add_node(node)
+        while not life.stopping:
+            executor.spin_once(timeout_sec=0.1)
+    except IlRobotError as error:
+        life.stop(error)
+    finally:
+        life.stop()
+        _put_away(node, work, life)
+    return _exit_code(life.error)
+
+
+def _put_away(node: Node, work: object, life: Life) -> None:
+    close = getattr(work, "close", None)
+    try:
+        if close is not None:
+            close()
+    except IlRobotError as error:
+        life.error = life.error or error
+    # A thread that sleeps on simulated time wakes when the context is gone.
+    try_shutdown()
+    life.join()
+    node.destroy_node()
+
+
+def _exit_code(error: IlRobotError | None) -> int:
+    if error is None:
+        return 0
+    print(f"error: {error}", file=sys.stderr, flush=True)
+    return 1 if isinstance(error, Fault) else 2
