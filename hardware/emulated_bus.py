@@ -1,0 +1,210 @@
+"""A servo bus without servos, in a process of its own: a chain of emulated servos behind a pseudo-terminal.
+
+The unmodified dynamixel-sdk opens the pseudo-terminal like any adapter. The process answers at the pace of the
+wire (10 bits a byte) and takes commands as JSON lines on its standard input: faults to inject, and the hand that
+moves a free arm. It ends when its standard input closes, so no emulator outlives its user.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import subprocess
+import sys
+import time
+import tty
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from hardware import control_table as table
+from hardware import packet
+from hardware.control_table import HardwareError
+from hardware.emulated_chain import EmulatedChain, build_servos
+from hardware.emulated_servo import EmulatedServo
+from il_robot.errors import BadInput, Fault
+
+STEP_S = 0.005
+
+
+class EmulatedBus:
+    """Starts and commands the emulator's process. Use as a context; the serial port appears at ``link``."""
+
+    def __init__(
+        self, servos: list[dict[str, Any]], link: Path, baud: int = 1_000_000, fast_stuffing: bool = False
+    ) -> None:
+        """``servos`` as :func:`hardware.emulated_chain.build_servos` takes them. Raises Fault."""
+        self.port = str(link)
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "hardware.emulated_bus"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self._say({"servos": servos, "link": self.port, "baud": baud, "fast_stuffing": fast_stuffing})
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def do(self, command: str, **arguments: object) -> dict[int, dict[str, int]]:
+        """One command; the state of every servo after it, by id: registers by name and ``eeprom_writes``.
+
+        ============================ ===============================================================
+        ``state``                    nothing
+        ``mute`` ids / ``unmute``    these servos stop answering / all answer
+        ``corrupt`` count            the next answers carry a wrong checksum
+        ``delay`` seconds            answers come this late
+        ``noise`` hex                these bytes come before each answer
+        ``fast_read`` on             whether the firmware knows the fast sync read
+        ``show`` ids registers       present values are forced
+        ``fail`` ids error           a hardware error strikes
+        ``power_cycle`` ids turns    all off and on; these wake up whole turns away
+        ``place`` ticks              the hand puts shafts there: {id: ticks}
+        ``block`` ids lower upper    shafts cannot leave this range [ticks]
+        ``unplug``                   the adapter is pulled out
+        ============================ ===============================================================
+        """
+        state = self._say({"do": command, **arguments})
+        return {servo["ID"]: servo for servo in state["servos"]}
+
+    def close(self) -> None:
+        """Ends the process. May be called twice."""
+        if self._process.stdin and not self._process.stdin.closed:
+            with contextlib.suppress(BrokenPipeError):
+                self._process.stdin.close()
+            self._process.wait(timeout=10)
+            if self._process.stdout:
+                self._process.stdout.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _say(self, line: dict[str, Any]) -> dict[str, Any]:
+        assert self._process.stdin and self._process.stdout
+        self._process.stdin.write(json.dumps(line) + "\n")
+        self._process.stdin.flush()
+        answer = self._process.stdout.readline()
+        if not answer:
+            raise Fault(f"the emulated bus at {self.port} ended: see its error output")
+        return dict(json.loads(answer))
+
+
+class _Process:
+    """The loop of the emulator's process: one pseudo-terminal, one command pipe."""
+
+    def __init__(self, bus: EmulatedChain, link: Path) -> None:
+        self.bus, self.link = bus, link
+        self._master, self._slave = os.openpty()
+        tty.setraw(self._slave)
+        os.set_blocking(self._master, False)
+        link.unlink(missing_ok=True)
+        link.symlink_to(os.ttyname(self._slave))
+        self._buffer = bytearray()
+        self._plugged = True
+        self._stepped_s = time.monotonic()
+
+    def run(self) -> None:
+        commands = bytearray()
+        print(json.dumps({"port": os.ttyname(self._slave)}), flush=True)
+        while True:
+            ports = [self._master] if self._plugged else []
+            ready, _, _ = select.select([*ports, 0], [], [], STEP_S if self._moving() else 0.2)
+            self._advance()
+            if self._master in ready:
+                self._serve()
+            if 0 in ready:
+                received = os.read(0, 65536)
+                if not received:
+                    break
+                commands += received
+                while (end := commands.find(b"\n")) >= 0:
+                    print(json.dumps(self.obey(json.loads(commands[:end]))), flush=True)
+                    del commands[: end + 1]
+        self.link.unlink(missing_ok=True)
+
+    def _moving(self) -> bool:
+        return any(servo.drives for servo in self.bus.servos)
+
+    def _advance(self) -> None:
+        now_s = time.monotonic()
+        self.bus.step(now_s - self._stepped_s)
+        self._stepped_s = now_s
+
+    def _serve(self) -> None:
+        received = os.read(self._master, 65536)
+        due_s = time.monotonic() + len(received) * self.bus.byte_s
+        self._buffer += received
+        while (asked := packet.take(self._buffer)) is not None:
+            wire = self.bus.answer(asked)
+            due_s += len(wire) * self.bus.byte_s + self.bus.late_s
+            if not wire:
+                continue
+            time.sleep(max(0.0, due_s - time.monotonic()))
+            with contextlib.suppress(BlockingIOError):  # nobody listens: as on a real wire, the answer is lost
+                os.write(self._master, wire)
+
+    def obey(self, command: dict[str, Any]) -> dict[str, Any]:
+        """One command from the user of the emulator; the answer goes back as one line."""
+        bus = self.bus
+        chosen = [s for s in bus.servos if s.id in command.get("ids", [])]
+        match command["do"]:
+            case "mute":
+                bus.muted |= {s.id for s in chosen}
+            case "unmute":
+                bus.muted.clear()
+            case "corrupt":
+                bus.corrupt = command["count"]
+            case "delay":
+                bus.late_s = command["seconds"]
+            case "noise":
+                bus.noise = bytes.fromhex(command["hex"])
+            case "fast_read":
+                bus.fast_read = command["on"]
+            case "show":
+                bus.shown = {s.id: command["registers"] for s in chosen}
+            case "fail":
+                for servo in chosen:
+                    servo.fail(HardwareError(command["error"]))
+            case "power_cycle":
+                for servo in bus.servos:
+                    servo.power_on(command["turns"] if servo in chosen else 0)
+            case "place":
+                for servo in bus.servos:
+                    if str(servo.id) in command["ticks"]:
+                        servo.place(command["ticks"][str(servo.id)])
+            case "block":
+                for servo in chosen:
+                    servo.shaft.stops = (command["lower"], command["upper"])
+            case "unplug":
+                self.link.unlink(missing_ok=True)
+                os.close(self._master)
+                os.close(self._slave)
+                self._plugged = False
+            case "state":
+                pass
+            case unknown:
+                raise BadInput(f"emulated bus: no command {unknown!r}")
+        bus.step(0.0)
+        return {"servos": [_state(s) for s in bus.servos]}
+
+
+def _state(servo: EmulatedServo) -> dict[str, int]:
+    values = {name: servo.get(register) for name, register in table.REGISTERS.items()}
+    return {**values, "eeprom_writes": servo.eeprom_writes}
+
+
+def main() -> None:
+    """Reads its set-up as the first line of standard input, then serves until that closes."""
+    with open(0, "rb", buffering=0, closefd=False) as commands:
+        setup = json.loads(commands.readline())
+    bus = EmulatedChain(build_servos(setup["servos"]), setup["baud"], setup["fast_stuffing"])
+    _Process(bus, Path(setup["link"])).run()
+
+
+if __name__ == "__main__":
+    main()
