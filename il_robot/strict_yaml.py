@@ -25,6 +25,12 @@ def _integer(value: object, _: type[int]) -> int:
     return value
 
 
+def _boolean(value: object, _: type[bool]) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"{value!r} is not true or false")
+    return value
+
+
 def _text(value: object, _: type[str]) -> str:
     if not isinstance(value, str):
         raise ValueError(f"{value!r} is not a text")
@@ -34,6 +40,7 @@ def _text(value: object, _: type[str]) -> str:
 _CONVERTER = cattrs.Converter(forbid_extra_keys=True)
 _CONVERTER.register_structure_hook(float, _number)
 _CONVERTER.register_structure_hook(int, _integer)
+_CONVERTER.register_structure_hook(bool, _boolean)
 _CONVERTER.register_structure_hook(str, _text)
 
 

@@ -1,0 +1,96 @@
+"""A dataset: a folder of episodes, split once and for all, with statistics that follow the episodes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from il_robot.episodes.layout import SUFFIX
+from il_robot.episodes.reader import Episode
+from il_robot.episodes.statistics import Statistics, cached_statistics
+from il_robot.errors import BadInput
+
+Split: TypeAlias = Literal["train", "validation", "all"]
+
+VALIDATION_SHARE = 0.1
+
+
+class Dataset:
+    """The complete episodes of a folder, in the order of their names."""
+
+    def __init__(self, path: Path | str, validation_share: float = VALIDATION_SHARE) -> None:
+        """Open every episode (attributes only); what cannot be used is in :attr:`skipped`.
+
+        Raises BadInput when ``path`` is no folder, holds no episode, or none that can be used.
+        """
+        self.path = Path(path)
+        self.validation_share = validation_share
+        self.episodes: list[Episode] = []
+        self.skipped: dict[str, str] = {}
+        """Name of the folder -> why it is left out."""
+        for folder in episode_folders(self.path):
+            try:
+                episode = Episode(folder)
+            except BadInput as error:
+                self.skipped[folder.name] = str(error)
+                continue
+            if episode.complete:
+                self.episodes.append(episode)
+            else:
+                self.skipped[folder.name] = f"not complete: il-robot dataset recover {self.path}"
+        if not self.episodes:
+            reasons = "; ".join(f"{name}: {why}" for name, why in list(self.skipped.items())[:3])
+            raise BadInput(f"{self.path}: none of its {len(self.skipped)} episodes can be used: {reasons}")
+
+    def __len__(self) -> int:
+        return len(self.episodes)
+
+    def __iter__(self) -> Iterator[Episode]:
+        return iter(self.episodes)
+
+    def __getitem__(self, index: int) -> Episode:
+        return self.episodes[index]
+
+    @property
+    def train(self) -> list[Episode]:
+        return self.split("train")
+
+    @property
+    def validation(self) -> list[Episode]:
+        """Empty when no episode falls into the share, as may happen in a small dataset."""
+        return self.split("validation")
+
+    def split(self, name: Split) -> list[Episode]:
+        """The episodes of one split. An episode's side follows from its name, so adding others never moves it."""
+        if name == "all":
+            return list(self.episodes)
+        wanted = name == "validation"
+        return [e for e in self.episodes if is_validation(e.id, self.validation_share) == wanted]
+
+    def statistics(self, split: Split = "train") -> Statistics:
+        """Mean, deviation and range of every vector over a split; computed anew only when its episodes changed.
+
+        Where all episodes fall into validation the whole dataset is used.
+        """
+        episodes = self.split(split) or self.episodes
+        return cached_statistics(self.path / f"statistics.{split}.json", episodes)
+
+
+def episode_folders(dataset: Path) -> list[Path]:
+    """The folders ``*.zarr`` in ``dataset`` in order. Raises BadInput when there are none."""
+    if not dataset.exists():
+        raise BadInput(f"{dataset}: no such dataset")
+    if not dataset.is_dir() or (dataset / "zarr.json").exists():
+        raise BadInput(f"{dataset}: not a dataset: that is a folder of episodes NAME{SUFFIX}")
+    folders = sorted(path for path in dataset.iterdir() if path.name.endswith(SUFFIX) and path.is_dir())
+    if not folders:
+        raise BadInput(f"{dataset}: not a dataset: it holds no episode (a folder NAME{SUFFIX})")
+    return folders
+
+
+def is_validation(episode_id: str, share: float) -> bool:
+    """Whether the episode of this name belongs to the validation split: a fixed share of all possible names."""
+    digest = hashlib.sha256(episode_id.encode()).digest()
+    return int.from_bytes(digest[:8], "little") < share * 2**64

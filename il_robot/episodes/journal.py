@@ -1,0 +1,95 @@
+"""The journal of an episode being recorded: fixed-size rows, each the commit mark of its step.
+
+A row is written after the step's frames, so a step whose row is whole is a step that is safe.
+The file is locked while its writer lives, which tells a recording from the remains of one.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from crc32c import crc32c
+from numpy.typing import NDArray
+
+from il_robot.episodes.layout import JOURNAL, ROWS_PER_CHUNK
+from il_robot.errors import BadInput, Fault
+
+_MAGIC = 0x50455453
+"""``STEP`` in ASCII."""
+_CRC_BYTES = 4
+
+
+class Journal:
+    """The rows of one episode; hold it open to hold the lock."""
+
+    def __init__(self, episode: Path, dtype: np.dtype[Any], *, create: bool = False) -> None:
+        """Open the journal in ``episode`` for writing.
+
+        Raises Fault when another process holds it (the episode is being recorded), BadInput when there is none.
+        """
+        self.path = episode / JOURNAL
+        self.dtype = dtype
+        try:
+            self._fd = os.open(self.path, os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0), 0o644)
+        except OSError as error:
+            raise BadInput(f"{self.path}: {error.strerror}") from None
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._fd)
+            raise Fault(f"{episode}: being recorded right now") from None
+
+    def append(self, step: int, row: NDArray[Any]) -> None:
+        """Commit ``row`` (shape (1,), of the journal's dtype) as step number ``step``."""
+        row["magic"] = _MAGIC
+        row["step"] = step
+        raw = bytearray(row.tobytes())
+        raw[-_CRC_BYTES:] = crc32c(memoryview(raw)[:-_CRC_BYTES]).to_bytes(_CRC_BYTES, "little")
+        if os.pwrite(self._fd, raw, step * self.dtype.itemsize) != len(raw):
+            raise Fault(f"{self.path}: the disk took only a part of a row")
+
+    def chunks(self) -> Iterator[NDArray[Any]]:
+        """The whole rows from the first on, ROWS_PER_CHUNK at a time, up to the first that is torn."""
+        yield from _whole_rows(self._fd, self.dtype)
+
+    def read(self, begin: int, end: int) -> NDArray[Any]:
+        """Rows ``begin`` to ``end``, which must have been appended."""
+        size = self.dtype.itemsize
+        return np.frombuffer(os.pread(self._fd, (end - begin) * size, begin * size), self.dtype)
+
+    def sync(self) -> None:
+        os.fdatasync(self._fd)
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+
+def read_journal(episode: Path, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """The whole rows so far, without lock: for looking at an episode that is not complete."""
+    with (episode / JOURNAL).open("rb") as file:
+        return np.concatenate([np.empty(0, dtype), *_whole_rows(file.fileno(), dtype)])
+
+
+def _whole_rows(fd: int, dtype: np.dtype[Any]) -> Iterator[NDArray[Any]]:
+    size, first = dtype.itemsize, 0
+    while True:
+        raw = os.pread(fd, ROWS_PER_CHUNK * size, first * size)
+        rows = np.frombuffer(raw, dtype, count=len(raw) // size)
+        whole = 0
+        for row in rows:
+            number = first + whole
+            begin = whole * size
+            crc = crc32c(raw[begin : begin + size - _CRC_BYTES])
+            if row["magic"] != _MAGIC or row["step"] != number or row["crc"] != crc:
+                break
+            whole += 1
+        if whole:
+            yield rows[:whole]
+        if whole < ROWS_PER_CHUNK:
+            return
+        first += whole
