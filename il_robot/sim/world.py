@@ -46,14 +46,10 @@ class World:
 
     def reset(self, seed: int, cube: Floats | None = None) -> None:
         """Arms at the rig's start pose and a cube drawn from ``seed``, or at the pose ``cube`` (7,), all at rest."""
-        if cube is None:
-            rng = np.random.default_rng(seed)
-            x, y = (rng.uniform(*bounds) for bounds in CUBE_START)
-            cube = np.array([x, y, scene.CUBE_HALF_M, 1, 0, 0, 0], np.float32)
         mujoco.mj_resetData(self.model, self.data)
         self.steps = 0
         self.place_arms(self.rig.start)
-        self.place_cube(cube)
+        self.place_cube(drawn_cube(seed) if cube is None else cube)
 
     def step(self, action: Floats) -> None:
         """Drives the servos towards ``action`` (J,) for one control period. Raises BadInput on a wrong vector."""
@@ -143,6 +139,13 @@ class World:
         return self._cameras.render(names)
 
 
+def drawn_cube(seed: int) -> Floats:
+    """(7,) where the cube lies when an episode begins with ``seed``."""
+    rng = np.random.default_rng(seed)
+    x, y = (rng.uniform(*bounds) for bounds in CUBE_START)
+    return np.array([x, y, scene.CUBE_HALF_M, 1, 0, 0, 0], np.float32)
+
+
 class _JointAddresses:
     """Where the rig's joints live in the model, and how its units become ours.
 
@@ -166,8 +169,8 @@ class _JointAddresses:
     @staticmethod
     def mean(values: NDArray[np.float64], addresses: NDArray[np.int64]) -> NDArray[np.float64]:
         """(J,) the model's ``values``, two fingers averaged into one gripper."""
-        both: NDArray[np.float64] = values[addresses]
-        return both.mean(axis=0)
+        mean: NDArray[np.float64] = values[addresses].mean(axis=0)
+        return mean
 
 
 def _slides_of(joint: str) -> tuple[str, str]:
