@@ -1,0 +1,91 @@
+"""What a policy is fed, and how an observation becomes it: the same code in training and in deployment.
+
+The state vector is ``[qpos (J), then for each object: x y z [m] and two columns of its rotation matrix (6)]``.
+The two columns are the continuous form of a rotation (Zhou et al. 2019, "On the Continuity of Rotation
+Representations in Neural Networks"): a quaternion jumps where its sign flips.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from il_robot.errors import BadInput, nearest
+from il_robot.types import Floats, Image, Observation
+
+OBJECT_FEATURES = 9
+
+
+@dataclass(frozen=True)
+class CameraInput:
+    """A camera and the resolution at which the policy looks at it."""
+
+    name: str
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a policy needs of an observation."""
+
+    joints: tuple[str, ...]
+    """(J,) joint names in the rig's order; also what it commands."""
+    objects: tuple[str, ...] = ()
+    cameras: tuple[CameraInput, ...] = ()
+
+    @property
+    def state_size(self) -> int:
+        return len(self.joints) + OBJECT_FEATURES * len(self.objects)
+
+
+def rotation_columns(quaternion: Floats) -> Floats:
+    """(..., 4) unit quaternions qw qx qy qz -> (..., 6): the first two columns of the rotation matrices."""
+    w, x, y, z = np.moveaxis(quaternion, -1, 0)
+    columns: Floats = np.stack(
+        [
+            1 - 2 * (y * y + z * z),
+            2 * (x * y + w * z),
+            2 * (x * z - w * y),
+            2 * (x * y - w * z),
+            1 - 2 * (x * x + z * z),
+            2 * (y * z + w * x),
+        ],
+        axis=-1,
+    ).astype(np.float32)
+    return columns
+
+
+def state_of(qpos: Floats, objects: Mapping[str, Floats], inputs: Inputs) -> Floats:
+    """(..., J) and poses (..., 7) -> (..., S) state vectors. Raises BadInput for a missing object or joint."""
+    if qpos.shape[-1] != len(inputs.joints):
+        raise BadInput(f"observation has {qpos.shape[-1]} joints; the policy needs {len(inputs.joints)}")
+    parts = [np.asarray(qpos, np.float32)]
+    for name in inputs.objects:
+        if name not in objects:
+            raise BadInput(f"observation has no object {name!r}, which the policy needs; {nearest(name, objects)}")
+        pose = np.asarray(objects[name], np.float32)
+        parts += [pose[..., :3], rotation_columns(pose[..., 3:7])]
+    return np.concatenate(parts, axis=-1)
+
+
+def image_of(image: Image, camera: CameraInput) -> Image:
+    """(H, W, 3) of any size -> (height, width, 3) as the policy sees it: area averages when shrinking."""
+    if image.shape[:2] == (camera.height, camera.width):
+        return image
+    shrinks = image.shape[0] >= camera.height and image.shape[1] >= camera.width
+    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    resized: Image = np.asarray(cv2.resize(image, (camera.width, camera.height), interpolation=how), np.uint8)
+    return resized
+
+
+def images_of(observation: Observation, inputs: Inputs) -> dict[str, Image]:
+    """The images of one observation at the policy's resolution. Raises BadInput for a missing camera."""
+    for camera in inputs.cameras:
+        if camera.name not in observation.images:
+            cure = nearest(camera.name, observation.images)
+            raise BadInput(f"observation has no camera {camera.name!r}, which the policy needs; {cure}")
+    return {camera.name: image_of(observation.images[camera.name], camera) for camera in inputs.cameras}

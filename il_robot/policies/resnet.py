@@ -1,0 +1,86 @@
+"""ResNet-18 (He et al. 2016) as a feature map, with frozen batch norm and torchvision's parameter names.
+
+Frozen, because a policy's batches are small and exponential averages of the weights do not mix with running
+statistics. Weights trained on ImageNet can be read from a safetensors file of torchvision's ``resnet18``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from il_robot.errors import BadInput
+
+
+class FrozenBatchNorm(nn.Module):
+    """Batch norm whose statistics and affine map are constants."""
+
+    weight: Tensor
+    bias: Tensor
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(self, channels: int, epsilon: float = 1e-5) -> None:
+        super().__init__()
+        self.epsilon = epsilon
+        self.register_buffer("weight", torch.ones(channels))
+        self.register_buffer("bias", torch.zeros(channels))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        scale = self.weight * torch.rsqrt(self.running_var + self.epsilon)
+        shift = self.bias - self.running_mean * scale
+        return x_BCHW * scale[:, None, None] + shift[:, None, None]
+
+
+class BasicBlock(nn.Module):
+    def __init__(self, before: int, after: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(before, after, 3, stride, 1, bias=False)
+        self.bn1 = FrozenBatchNorm(after)
+        self.conv2 = nn.Conv2d(after, after, 3, 1, 1, bias=False)
+        self.bn2 = FrozenBatchNorm(after)
+        self.downsample: nn.Module = nn.Identity()
+        if stride != 1 or before != after:
+            self.downsample = nn.Sequential(nn.Conv2d(before, after, 1, stride, bias=False), FrozenBatchNorm(after))
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        inner = F.relu(self.bn1(self.conv1(x_BCHW)))
+        return F.relu(self.bn2(self.conv2(inner)) + self.downsample(x_BCHW))
+
+
+class ResNet18(nn.Module):
+    """(B, 3, H, W) -> (B, 512, H/32, W/32)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False)
+        self.bn1 = FrozenBatchNorm(64)
+        self.layer1 = nn.Sequential(BasicBlock(64, 64, 1), BasicBlock(64, 64, 1))
+        self.layer2 = nn.Sequential(BasicBlock(64, 128, 2), BasicBlock(128, 128, 1))
+        self.layer3 = nn.Sequential(BasicBlock(128, 256, 2), BasicBlock(256, 256, 1))
+        self.layer4 = nn.Sequential(BasicBlock(256, 512, 2), BasicBlock(512, 512, 1))
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        x = F.max_pool2d(F.relu(self.bn1(self.conv1(x_BCHW))), 3, 2, 1)
+        result: Tensor = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        return result
+
+
+def load_imagenet(network: ResNet18, path: Path) -> None:
+    """Fills ``network`` from torchvision's resnet18 weights saved as safetensors. Raises BadInput."""
+    try:
+        weights = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise BadInput(f"{path}: not a safetensors file of resnet18 weights: {error}") from None
+    wanted = network.state_dict()
+    missing = sorted(set(wanted) - set(weights))
+    if missing:
+        raise BadInput(f"{path}: not torchvision's resnet18: {len(missing)} tensors missing, the first {missing[0]!r}")
+    network.load_state_dict({name: weights[name] for name in wanted})

@@ -1,0 +1,115 @@
+"""Image encoders: a small convolution, spatial softmax, and the cameras of a rig as tokens or key points.
+
+Shape legend: B batch, H W image, C channels, h w feature map, P key points, N tokens, D width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from il_robot.errors import BadInput
+from il_robot.policies.inputs import CameraInput
+from il_robot.policies.resnet import ResNet18
+from il_robot.policies.transformer import sinusoid_2d
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class VisionConfig:
+    backbone: Literal["small", "resnet18"] = "small"
+    keypoints: int = 32
+    """Spatial softmax to this many points; 0 leaves the feature map as it is (tokens for a transformer)."""
+    channels: tuple[int, ...] = (16, 32, 32, 32)
+    """Of the small convolution; the first two layers halve the image."""
+    shared: bool = False
+    """One backbone for all cameras, as in ACT; else one each."""
+
+
+class SmallConv(nn.Sequential):
+    """(B, 3, H, W) -> (B, C, H/4, W/4)."""
+
+    def __init__(self, channels: tuple[int, ...]) -> None:
+        layers: list[nn.Module] = []
+        before = 3
+        for number, after in enumerate(channels):
+            kernel, stride = (5, 2) if number == 0 else (3, 2 if number == 1 else 1)
+            layers += [nn.Conv2d(before, after, kernel, stride, kernel // 2), nn.ReLU()]
+            before = after
+        super().__init__(*layers[:-1])
+        self.channels = channels[-1]
+
+
+class SpatialSoftmax(nn.Module):
+    """Where each feature is (Levine et al. 2016, "End-to-End Training of Deep Visuomotor Policies", section 5.1).
+
+    (B, C, h, w) -> (B, 2 P): the expected column and row, in [-1, 1], of P learned features.
+    """
+
+    def __init__(self, channels: int, keypoints: int) -> None:
+        super().__init__()
+        self.project = nn.Conv2d(channels, keypoints, 1)
+        self.log_temperature = nn.Parameter(torch.zeros(()))
+
+    def forward(self, map_BChw: Tensor) -> Tensor:
+        height, width = map_BChw.shape[-2:]
+        logits_BPn = self.project(map_BChw).flatten(2) * torch.exp(-self.log_temperature)
+        weight_BPhw = F.softmax(logits_BPn, -1).unflatten(-1, (height, width))
+        column = weight_BPhw.sum(-2) @ torch.linspace(-1, 1, width, device=map_BChw.device)
+        row = weight_BPhw.sum(-1) @ torch.linspace(-1, 1, height, device=map_BChw.device)
+        return torch.cat([column, row], -1)
+
+
+class CameraEncoder(nn.Module):
+    """The images of several cameras -> tokens (B, N, D) and their positions (N, D).
+
+    With key points every camera is one token; without, every cell of its feature map is one.
+    """
+
+    def __init__(self, config: VisionConfig, cameras: tuple[CameraInput, ...], width: int) -> None:
+        super().__init__()
+        if config.backbone == "small" and len(config.channels) < 2:
+            raise BadInput(f"vision channels {config.channels}: at least two layers")
+        self.cameras = cameras
+        self.keypoints = config.keypoints
+        count = 1 if config.shared else len(cameras)
+        self.backbones = nn.ModuleList(
+            ResNet18() if config.backbone == "resnet18" else SmallConv(config.channels) for _ in range(count)
+        )
+        channels = 512 if config.backbone == "resnet18" else config.channels[-1]
+        if config.keypoints:
+            self.points = nn.ModuleList(SpatialSoftmax(channels, config.keypoints) for _ in cameras)
+            self.project: nn.Module = nn.Linear(2 * config.keypoints, width)
+        else:
+            self.project = nn.Conv2d(channels, width, 1)
+        self.camera_embedding = nn.Parameter(torch.randn(len(cameras), width) * 0.02)
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1) * 255, persistent=False)
+        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(3, 1, 1) * 255, persistent=False)
+
+    def _map(self, image_BHWC: Tensor, number: int) -> Tensor:
+        scaled = (image_BHWC.permute(0, 3, 1, 2).float() - self.mean) / self.std
+        result: Tensor = self.backbones[number % len(self.backbones)](scaled)
+        return result
+
+    def forward(self, images_BHWC: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        tokens, positions = [], []
+        for number, camera in enumerate(self.cameras):
+            map_BChw = self._map(images_BHWC[camera.name], number)
+            if self.keypoints:
+                token = self.project(self.points[number](map_BChw)).unsqueeze(1)
+                position = self.camera_embedding[number].unsqueeze(0)
+            else:
+                map_BDhw = self.project(map_BChw)
+                token = map_BDhw.flatten(2).transpose(1, 2)
+                where = sinusoid_2d(map_BDhw.shape[2], map_BDhw.shape[3], map_BDhw.shape[1])
+                position = where.to(token.device) + self.camera_embedding[number]
+            tokens.append(token)
+            positions.append(position)
+        return torch.cat(tokens, 1), torch.cat(positions, 0)

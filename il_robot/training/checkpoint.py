@@ -1,0 +1,72 @@
+"""The folder of a training run. Weights are safetensors, the rest JSON: nothing in it is ever executed.
+
+::
+
+    RUN/config.json                   policy, configuration, inputs, statistics, rig, recipe, data, software
+        metrics.jsonl, curve.png      what happened while training
+        checkpoint/last.safetensors   averaged weights at the newest save: what drives
+        checkpoint/best.safetensors   the same at the lowest validation loss
+        checkpoint/resume.safetensors weights, optimiser and random state, to go on exactly
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from il_robot.errors import BadInput, Fault
+from il_robot.policies.catalogue import Network
+
+WeightsName: TypeAlias = Literal["last", "best"]
+
+
+def weights_path(run: Path, name: str) -> Path:
+    return run / "checkpoint" / f"{name}.safetensors"
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, str]) -> None:
+    """Writes beside ``path`` and renames: a reader finds the old file or the new one. Raises Fault on a full disk."""
+    part = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, part, dict(facts))
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except (OSError, SafetensorError) as error:
+        part.unlink(missing_ok=True)
+        raise Fault(f"{path}: cannot be saved: {error}") from None
+
+
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors and facts of a file. Raises BadInput when it is missing, damaged or something else."""
+    if not path.is_file():
+        raise BadInput(f"{path}: no such checkpoint")
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise BadInput(f"{path}: damaged or not a checkpoint: {error}") from None
+
+
+def fill(network: Network, tensors: Mapping[str, Tensor], where: Path) -> None:
+    """Puts ``tensors`` into ``network``. Raises BadInput when they are another network's or not finite."""
+    wanted = network.state_dict()
+    for name in sorted(set(wanted) | set(tensors)):
+        if name not in tensors:
+            raise BadInput(f"{where}: does not fit its configuration: {name} is missing")
+        if name not in wanted:
+            raise BadInput(f"{where}: does not fit its configuration: {name} is not in the network")
+        if tensors[name].shape != wanted[name].shape:
+            shapes = f"{tuple(tensors[name].shape)} instead of {tuple(wanted[name].shape)}"
+            raise BadInput(f"{where}: does not fit its configuration: {name} has shape {shapes}")
+        if tensors[name].is_floating_point() and not torch.isfinite(tensors[name]).all():
+            raise BadInput(f"{where}: {name} holds values that are not finite")
+    network.load_state_dict(dict(tensors))

@@ -1,0 +1,174 @@
+"""``config.json`` of a training run: everything but the weights. Plain data, read strictly."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cattrs
+import numpy as np
+import torch
+
+from il_robot import __version__, strict_yaml
+from il_robot.episodes.layout import EpisodeInfo
+from il_robot.episodes.reader import Episode
+from il_robot.errors import BadInput, nearest
+from il_robot.policies.catalogue import CONFIGS, Config
+from il_robot.policies.inputs import Inputs
+from il_robot.rig import Arm, Camera, Joint, Rig
+from il_robot.training.presets import Recipe
+from il_robot.training.statistics import Statistics
+
+FORMAT = "il-robot policy"
+VERSION = 1
+CONFIG = "config.json"
+
+
+@dataclass(frozen=True)
+class Data:
+    """What a policy was trained on."""
+
+    datasets: tuple[str, ...]
+    train: tuple[str, ...]
+    """Names of the episodes."""
+    validation: tuple[str, ...]
+    task: str = ""
+
+
+@dataclass(frozen=True)
+class Software:
+    il_robot: str
+    torch: str
+    python: str
+    commit: str = ""
+    """Of the repository it ran from, with ``+`` when there were local changes; empty outside one."""
+
+
+@dataclass(frozen=True)
+class Description:
+    """A trained policy without its weights."""
+
+    policy: str
+    network: Config
+    inputs: Inputs
+    statistics: Statistics
+    rig: Rig
+    recipe: Recipe
+    seed: int
+    data: Data
+    software: Software
+
+
+def write_description(run: Path, description: Description) -> None:
+    """Writes ``config.json`` through a temporary file and a rename."""
+    data = {"format": FORMAT, "version": VERSION, **cattrs.unstructure(description)}
+    part = run / (CONFIG + ".part")
+    part.write_text(json.dumps(data, indent=1, allow_nan=False), encoding="utf-8")
+    os.replace(part, run / CONFIG)
+
+
+def read_description(run: Path) -> Description:
+    """The description of a run. Raises BadInput when ``run`` is not one, or one of a newer version."""
+    path = run / CONFIG
+    if not run.is_dir():
+        raise BadInput(f"{run}: no such training run")
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadInput(f"{run}: not a training run: {CONFIG}: {error.strerror}") from None
+    except (ValueError, RecursionError):
+        raise BadInput(f"{path}: damaged: not JSON") from None
+    if not isinstance(data, dict) or data.get("format") != FORMAT:
+        raise BadInput(f"{path}: not the configuration of an il-robot policy")
+    version = data.pop("version", None)
+    if version != VERSION:
+        raise BadInput(f"{path}: version {version!r} of the format; this il-robot reads version {VERSION}")
+    del data["format"]
+    return _structure(data, str(path))
+
+
+def _structure(data: dict[str, Any], where: str) -> Description:
+    policy = data.get("policy")
+    if not isinstance(policy, str) or policy not in CONFIGS:
+        raise BadInput(f"{where}: no policy {policy!r}; {nearest(str(policy), CONFIGS)}")
+    network = strict_yaml.structure(data.pop("network", {}), CONFIGS[policy], f"{where}: network")
+    parts: dict[str, Any] = {"network": network, "policy": policy}
+    kinds = {"inputs": Inputs, "statistics": Statistics, "rig": Rig, "recipe": Recipe, "data": Data}
+    kinds |= {"software": Software, "seed": int}
+    for name, kind in kinds.items():
+        if name not in data:
+            raise BadInput(f"{where}: {name} is missing")
+        parts[name] = strict_yaml.structure(data[name], kind, f"{where}: {name}")
+    unknown = sorted(set(data) - set(parts))
+    if unknown:
+        raise BadInput(f"{where}: unknown key {unknown[0]!r}; {nearest(unknown[0], parts)}")
+    return Description(**parts)
+
+
+def this_software() -> Software:
+    """The versions that run now."""
+    return Software(__version__, torch.__version__, platform.python_version(), _commit())
+
+
+def _commit() -> str:
+    here = Path(__file__).parent
+    try:
+        told = subprocess.run(
+            ["git", "describe", "--always", "--dirty=+", "--exclude=*"],
+            cwd=here,
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return told.stdout.strip() if told.returncode == 0 else ""
+
+
+def rig_of(episodes: Sequence[Episode]) -> Rig:
+    """The rig that recorded ``episodes``, as far as they tell: it starts where they typically begin.
+
+    Raises BadInput when they come from different rigs.
+    """
+    first = episodes[0]
+    for episode in episodes[1:]:
+        for what, ours, theirs in (
+            ("joints", first.info.joint_names, episode.info.joint_names),
+            ("rate", first.info.fps, episode.info.fps),
+        ):
+            if ours != theirs:
+                raise BadInput(f"{episode.path}: its {what} {theirs} differ from {ours} of {first.path}")
+    start = np.median([episode.qpos[0] for episode in episodes if episode.steps], axis=0)
+    info = first.info
+    return Rig(
+        name=info.rig or "unknown",
+        rate_hz=info.fps,
+        arms=tuple(_arm(info, follower, start) for follower in info.followers),
+        cameras=tuple(Camera(c.name, c.width, c.height, c.quality) for c in info.cameras),
+        objects=info.objects,
+    )
+
+
+def _arm(info: EpisodeInfo, follower: str, start_J: Any) -> Arm:
+    name = follower.removeprefix("follower_")
+    joints = tuple(
+        Joint(
+            joint.name.removeprefix(f"{name}_"),
+            joint.lower,
+            joint.upper,
+            joint.velocity,
+            start=float(np.clip(value, joint.lower, joint.upper)),
+        )
+        for joint, value in zip(info.joints, start_J, strict=True)
+        if joint.name.startswith(f"{name}_")
+    )
+    if not joints:
+        raise BadInput(f"follower {follower} has no joint whose name begins with {name}_")
+    return Arm(name, joints)

@@ -1,0 +1,116 @@
+"""A trained policy, ready to drive: observation in, action chunk out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from il_robot.errors import BadInput, nearest
+from il_robot.policies.catalogue import Network, build
+from il_robot.policies.inputs import Inputs, images_of, state_of
+from il_robot.rig import Rig
+from il_robot.training.checkpoint import WeightsName, fill, load_tensors, weights_path
+from il_robot.training.description import Description, read_description
+from il_robot.types import ActionChunk, Floats, Observation
+
+
+class LoadedPolicy:
+    """An :class:`il_robot.types.Policy`. It resizes images itself, exactly as they were resized for training."""
+
+    def __init__(self, description: Description, network: Network, device: str = "cpu") -> None:
+        self.description = description
+        self._device = torch.device(device)
+        self._network = network.to(self._device).eval()
+        self._period_ns = description.rig.period_ns
+
+    @property
+    def rig(self) -> Rig:
+        """The rig it was trained on."""
+        return self.description.rig
+
+    @property
+    def inputs(self) -> Inputs:
+        """The joints, objects and cameras (with the resolution it looks at) that it needs."""
+        return self.description.inputs
+
+    @property
+    def cameras(self) -> tuple[str, ...]:
+        """Names of the cameras it needs."""
+        return tuple(camera.name for camera in self.inputs.cameras)
+
+    @property
+    def objects(self) -> tuple[str, ...]:
+        """Names of the objects whose poses it needs."""
+        return self.inputs.objects
+
+    @property
+    def chunk_size(self) -> int:
+        """k."""
+        return self.description.network.chunk_size
+
+    def predict(self, observation: Observation) -> ActionChunk:
+        """The next k joint targets. Raises BadInput when the observation lacks something it needs."""
+        state = state_of(observation.qpos, observation.objects, self.inputs)
+        images = images_of(observation, self.inputs)
+        normalised = self.description.statistics.normalise_state(state)
+        with torch.inference_mode():
+            chunk = self._network.predict(
+                torch.from_numpy(normalised).to(self._device).unsqueeze(0),
+                {
+                    name: torch.from_numpy(np.ascontiguousarray(image)).to(self._device).unsqueeze(0)
+                    for name, image in images.items()
+                },
+            )
+        qpos: Floats = self.description.statistics.restore_action(chunk[0].cpu().numpy())
+        return ActionChunk(qpos, observation.time_ns, self._period_ns)
+
+    def reset(self) -> None:
+        """Nothing is remembered between observations."""
+
+
+def load_policy(run: Path, rig: Rig | None = None, device: str = "cpu", weights: WeightsName = "last") -> LoadedPolicy:
+    """The policy trained in ``run``; one forward pass is made so that the first real one is not slow.
+
+    Raises BadInput when ``run`` is damaged or something else, or does not fit ``rig``.
+    """
+    description = read_description(run)
+    if rig is not None:
+        check_fits(description, rig, run)
+    network = build(description.network, description.inputs)
+    path = weights_path(run, weights)
+    fill(network, load_tensors(path)[0], path)
+    policy = LoadedPolicy(description, network, device)
+    policy.predict(_blank(description))
+    return policy
+
+
+def check_fits(description: Description, rig: Rig, where: Path) -> None:
+    """Raises BadInput when the policy cannot drive ``rig``."""
+    needs = description.inputs
+    if needs.joints != rig.joint_names:
+        pairs = zip(needs.joints, rig.joint_names, strict=False)
+        odd = next((f"{a!r} where the rig has {b!r}" for a, b in pairs if a != b), None)
+        what = odd or f"{len(needs.joints)} joints; the rig has {len(rig.joint_names)}"
+        raise BadInput(f"{where}: trained on another rig ({description.rig.name}) than {rig.name}: {what}")
+    if description.rig.rate_hz != rig.rate_hz:
+        raise BadInput(f"{where}: trained at {description.rig.rate_hz:g} Hz; rig {rig.name} runs at {rig.rate_hz:g} Hz")
+    for camera in needs.cameras:
+        if camera.name not in rig.camera_names:
+            cure = nearest(camera.name, rig.camera_names)
+            raise BadInput(f"{where}: needs camera {camera.name!r}, which rig {rig.name} does not have; {cure}")
+    for name in needs.objects:
+        if name not in rig.objects:
+            cure = nearest(name, rig.objects)
+            raise BadInput(f"{where}: needs the pose of {name!r}, which rig {rig.name} does not know; {cure}")
+
+
+def _blank(description: Description) -> Observation:
+    inputs = description.inputs
+    return Observation(
+        qpos=description.rig.start,
+        time_ns=0,
+        images={c.name: np.zeros((c.height, c.width, 3), np.uint8) for c in inputs.cameras},
+        objects={name: np.array([0, 0, 0, 1, 0, 0, 0], np.float32) for name in inputs.objects},
+    )

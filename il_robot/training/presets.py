@@ -1,0 +1,78 @@
+"""Presets: a network's configuration and the recipe that trains it. Any of it can be changed per run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from il_robot.policies.act import ActConfig
+from il_robot.policies.bc import BcConfig
+from il_robot.policies.catalogue import Config, PolicyName
+from il_robot.policies.vision import VisionConfig
+
+PresetName: TypeAlias = Literal["tiny", "tiny-image", "paper"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train: AdamW, linear warm-up, cosine to zero, gradient clipping, averaged weights."""
+
+    steps: int = 2000
+    batch: int = 64
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-4
+    warm_up: int = 100
+    """Steps over which the learning rate rises from 0."""
+    clip: float = 10.0
+    """Largest norm of the gradient."""
+    average: float = 0.995
+    """Decay of the exponential average of the weights; the average is what drives."""
+    threads: int = 1
+    """CPU threads; more than one finishes sooner but costs more CPU time in total for small networks."""
+
+
+@dataclass(frozen=True)
+class Preset:
+    network: Config
+    recipe: Recipe
+    cameras: Literal["none", "first", "all"] = "none"
+    """Which of the dataset's cameras the policy looks at, unless told otherwise."""
+    objects: bool = True
+    """Whether it is told the poses of objects, where the dataset has them."""
+    image_height: int = 96
+    image_width: int = 128
+
+
+PRESETS: dict[tuple[PolicyName, PresetName], Preset] = {
+    ("act", "tiny"): Preset(ActConfig(), Recipe()),
+    ("act", "tiny-image"): Preset(ActConfig(), Recipe(), cameras="first", objects=False),
+    ("act", "paper"): Preset(
+        ActConfig(
+            chunk_size=100,
+            width=512,
+            heads=8,
+            feed_forward=3200,
+            encoder_layers=4,
+            decoder_layers=1,
+            style_layers=4,
+            latent=32,
+            dropout=0.1,
+            vision=VisionConfig(backbone="resnet18", keypoints=0, shared=True),
+        ),
+        Recipe(steps=100_000, batch=8, learning_rate=1e-5, warm_up=500, average=0.999, threads=0),
+        cameras="all",
+        objects=False,
+        image_height=480,
+        image_width=640,
+    ),
+    ("bc", "tiny"): Preset(BcConfig(), Recipe(steps=5000)),
+    ("bc", "tiny-image"): Preset(BcConfig(), Recipe(), cameras="first", objects=False),
+    ("bc", "paper"): Preset(
+        BcConfig(chunk_size=1, hidden=(1024, 1024), vision=VisionConfig(backbone="resnet18", keypoints=32)),
+        Recipe(steps=100_000, batch=64, learning_rate=1e-4, warm_up=500, average=0.999, threads=0),
+        cameras="all",
+        objects=False,
+        image_height=480,
+        image_width=640,
+    ),
+}

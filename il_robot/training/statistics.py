@@ -1,0 +1,43 @@
+"""Mean and spread of states and actions: what makes every joint count alike in a loss."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from il_robot.types import Floats
+
+STD_FLOOR = 1e-2
+"""A joint that hardly moves would otherwise have its noise blown up to the size of a motion."""
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Of the training split alone; stored in the checkpoint and frozen from then on."""
+
+    state_mean: tuple[float, ...]
+    state_std: tuple[float, ...]
+    action_mean: tuple[float, ...]
+    action_std: tuple[float, ...]
+
+    @staticmethod
+    def of(state_NS: Floats, action_NJ: Floats) -> Statistics:
+        """Over rows; standard deviations are at least ``STD_FLOOR``."""
+
+        def mean(rows: Floats) -> tuple[float, ...]:
+            return tuple(rows.mean(0, dtype=np.float64).tolist())
+
+        def std(rows: Floats) -> tuple[float, ...]:
+            return tuple(np.maximum(rows.std(0, dtype=np.float64), STD_FLOOR).tolist())
+
+        return Statistics(mean(state_NS), std(state_NS), mean(action_NJ), std(action_NJ))
+
+    def normalise_state(self, state_BS: Floats) -> Floats:
+        return (state_BS - np.float32(self.state_mean)) / np.float32(self.state_std)
+
+    def normalise_action(self, action_BJ: Floats) -> Floats:
+        return (action_BJ - np.float32(self.action_mean)) / np.float32(self.action_std)
+
+    def restore_action(self, normalised_BJ: Floats) -> Floats:
+        return normalised_BJ * np.float32(self.action_std) + np.float32(self.action_mean)
