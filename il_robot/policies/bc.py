@@ -48,7 +48,8 @@ class Bc(nn.Module):
             return 0
         black = {c.name: torch.zeros(1, c.height, c.width, 3, dtype=torch.uint8) for c in inputs.cameras}
         with torch.no_grad():
-            return self.cameras(black)[0].numel()
+            tokens_1ND: Tensor = self.cameras(black)[0]
+        return tokens_1ND.numel()
 
     def predict(self, state_BS: Tensor, images_BHWC: Mapping[str, Tensor]) -> Tensor:
         """(B, k, J) normalised action chunks."""

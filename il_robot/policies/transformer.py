@@ -44,7 +44,8 @@ class Attention(nn.Module):
         self.output = nn.Linear(width, width)
 
     def _split(self, tokens: Tensor, batch: int) -> Tensor:
-        return tokens.unflatten(-1, (self.heads, -1)).transpose(1, 2).expand(batch, -1, -1, -1)
+        per_head = tokens.view(*tokens.shape[:-1], self.heads, -1)
+        return per_head.transpose(1, 2).expand(batch, -1, -1, -1)
 
     def forward(self, query_BQD: Tensor, key_BND: Tensor, value_BND: Tensor, pad_BN: Tensor | None = None) -> Tensor:
         """(B, Q, D). Tokens where ``pad_BN`` is True are not read."""

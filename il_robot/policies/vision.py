@@ -73,6 +73,9 @@ class CameraEncoder(nn.Module):
     With key points every camera is one token; without, every cell of its feature map is one.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, config: VisionConfig, cameras: tuple[CameraInput, ...], width: int) -> None:
         super().__init__()
         if config.backbone == "small" and len(config.channels) < 2:

@@ -39,7 +39,7 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, 
         save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, part, dict(facts))
         with part.open("rb") as file:
             os.fsync(file.fileno())
-        os.replace(part, path)
+        part.replace(path)
     except (OSError, SafetensorError) as error:
         part.unlink(missing_ok=True)
         raise Fault(f"{path}: cannot be saved: {error}") from None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import subprocess
 from collections.abc import Sequence
@@ -70,7 +69,7 @@ def write_description(run: Path, description: Description) -> None:
     data = {"format": FORMAT, "version": VERSION, **cattrs.unstructure(description)}
     part = run / (CONFIG + ".part")
     part.write_text(json.dumps(data, indent=1, allow_nan=False), encoding="utf-8")
-    os.replace(part, run / CONFIG)
+    part.replace(run / CONFIG)
 
 
 def read_description(run: Path) -> Description:

@@ -34,10 +34,14 @@ class Statistics:
         return Statistics(mean(state_NS), std(state_NS), mean(action_NJ), std(action_NJ))
 
     def normalise_state(self, state_BS: Floats) -> Floats:
-        return (state_BS - np.float32(self.state_mean)) / np.float32(self.state_std)
+        return (state_BS - _row(self.state_mean)) / _row(self.state_std)
 
     def normalise_action(self, action_BJ: Floats) -> Floats:
-        return (action_BJ - np.float32(self.action_mean)) / np.float32(self.action_std)
+        return (action_BJ - _row(self.action_mean)) / _row(self.action_std)
 
     def restore_action(self, normalised_BJ: Floats) -> Floats:
-        return normalised_BJ * np.float32(self.action_std) + np.float32(self.action_mean)
+        return normalised_BJ * _row(self.action_std) + _row(self.action_mean)
+
+
+def _row(values: tuple[float, ...]) -> Floats:
+    return np.array(values, np.float32)

@@ -99,9 +99,7 @@ def gather(episodes: Sequence[Episode], inputs: Inputs) -> Rows:
 class Windows:
     """Batches of windows over :class:`Rows`, normalised."""
 
-    def __init__(
-        self, rows: Rows, images_NHWC: Mapping[str, Image], statistics: Statistics, chunk_size: int
-    ) -> None:
+    def __init__(self, rows: Rows, images_NHWC: Mapping[str, Image], statistics: Statistics, chunk_size: int) -> None:
         """``images_NHWC``: camera name -> the training images of all rows."""
         if chunk_size < 1:
             raise BadInput(f"chunk size {chunk_size} must be at least 1")
