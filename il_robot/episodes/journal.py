@@ -62,8 +62,9 @@ class Journal:
         size = self.dtype.itemsize
         return np.frombuffer(os.pread(self._fd, (end - begin) * size, begin * size), self.dtype)
 
-    def sync(self) -> None:
-        os.fdatasync(self._fd)
+    def duplicate(self) -> int:
+        """A second descriptor of the file, to be closed by the caller."""
+        return os.dup(self._fd)
 
     def close(self) -> None:
         os.close(self._fd)

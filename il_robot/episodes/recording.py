@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,83 +12,28 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from il_robot.episodes.attributes import write_attributes, write_json
-from il_robot.episodes.columns import columns, row_dtype, write_arrays, write_chunk
+from il_robot.episodes.attributes import write_attributes
+from il_robot.episodes.columns import columns, row_dtype, write_chunk
+from il_robot.episodes.completion import complete, sync_folder
 from il_robot.episodes.journal import Journal
-from il_robot.episodes.jpeg_codec import size_of
 from il_robot.episodes.layout import (
     FRAMES_PER_SHARD,
     JOURNAL,
     RESERVE,
     ROWS_PER_CHUNK,
     SUFFIX,
-    CameraInfo,
     EpisodeInfo,
     Outcome,
     Recorded,
-    Validity,
 )
 from il_robot.episodes.losses import Tally
-from il_robot.episodes.shard import ShardWriter, images_metadata, reserve_bytes, shard_path
+from il_robot.episodes.recovery import recover
+from il_robot.episodes.shard import reserve_bytes
+from il_robot.episodes.track import CameraTrack
 from il_robot.errors import BadInput, Fault
 from il_robot.types import Frame
 
 _MEGABYTE = 1_000_000
-_TRAILER = 4096
-"""Cameras pad their JPEG to a block: the end mark is looked for in so many last bytes."""
-
-
-class CameraTrack:
-    """The shards of one camera, and which frame the last step showed."""
-
-    def __init__(self, episode: Path, camera: CameraInfo) -> None:
-        self._episode = episode
-        self._camera = camera
-        self._number = -1
-        self._shard: ShardWriter | None = None
-        self._shown: tuple[Frame, int, int] | None = None
-
-    def open_shard(self, number: int) -> ShardWriter:
-        """The shard ``number``, created with its reserve when it is the next one."""
-        if self._shard is None or number != self._number:
-            self.seal()
-            self._shard = ShardWriter(shard_path(self._episode, self._camera.name, number), reserve_bytes(self._camera))
-            self._number = number
-        return self._shard
-
-    def write(self, step: int, frame: Frame | None) -> tuple[Validity, int, int]:
-        """Store the frame of ``step``; its validity and its (offset, nbytes) in the step's shard."""
-        number, slot = divmod(step, FRAMES_PER_SHARD)
-        rolled = number != self._number
-        shard = self.open_shard(number)
-        if frame is None or not self._is_whole(frame.jpeg):
-            return Validity.MISSING, 0, 0
-        before = self._shown
-        repeated = before is not None and (before[0].sequence, before[0].time_ns) == (frame.sequence, frame.time_ns)
-        if before is not None and repeated and not rolled:
-            _, offset, nbytes = before
-            shard.point(slot, offset, nbytes)
-        else:
-            offset, nbytes = shard.append(slot, frame.jpeg)
-        self._shown = frame, offset, nbytes
-        return (Validity.REPEATED if repeated else Validity.FRESH), offset, nbytes
-
-    def seal(self) -> None:
-        """Close the shard being written, if any."""
-        if self._shard is not None:
-            self._shard.seal()
-            self._shard = None
-
-    def _is_whole(self, jpeg: bytes) -> bool:
-        """False for a JPEG cut off on its way here. Raises Fault for one of another size."""
-        try:
-            height, width = size_of(jpeg)
-        except ValueError:
-            return False
-        camera = self._camera
-        if (height, width) != (camera.height, camera.width):
-            raise Fault(f"camera {camera.name} sends {width}x{height}, the rig says {camera.width}x{camera.height}")
-        return jpeg.find(b"\xff\xd9", max(0, len(jpeg) - _TRAILER)) >= 0
 
 
 class Recording:
@@ -102,7 +48,9 @@ class Recording:
         self.steps = 0
         self.tally = Tally(info)
         self._journal = Journal(self.path, self.dtype, create=True)
-        self._tracks = [CameraTrack(self.path, camera) for camera in info.cameras]
+        self._files = threading.Lock()
+        self._open = True
+        self._tracks = [CameraTrack(self.path, camera, self._files) for camera in info.cameras]
         self._valid_begin = len(info.followers)
         try:
             hold_reserve(self.path, info)
@@ -127,42 +75,61 @@ class Recording:
             first = self.steps - ROWS_PER_CHUNK
             write_chunk(self.path, self.info, first // ROWS_PER_CHUNK, self._journal.read(first, self.steps))
 
-    def finish(self, outcome: Outcome, fault: str) -> None:
-        """Turn the recording into a complete episode of all steps written."""
+    def finish(self, outcome: Outcome) -> None:
+        """Turn the recording into a complete episode; :meth:`settle` is due afterwards."""
         for track in self._tracks:
             track.seal()
         first = self.steps - self.steps % ROWS_PER_CHUNK
         rest = self._journal.read(first, self.steps)
-        recorded = Recorded(self.steps, complete=True, outcome=outcome, fault=fault, losses=self.tally.losses)
+        recorded = Recorded(self.steps, complete=True, outcome=outcome, losses=self.tally.losses)
         complete(self.path, self.info, recorded, rest)
-        (self.path / JOURNAL).unlink()
-        self._journal.close()
 
-    def abandon(self) -> None:
-        """Let go of the files as they are: recovery can finish the episode."""
+    def rescue(self, outcome: Outcome, fault: str) -> None:
+        """Make a complete episode of what was acknowledged before ``fault`` ended it, trusting only the disk."""
         for track in self._tracks:
             track.seal()
-        self._journal.close()
+        self._close_journal()
+        (self.path / RESERVE).unlink(missing_ok=True)
+        write_attributes(self.path, self.info, Recorded(outcome=outcome, fault=fault))
+        recover(self.path)
+
+    def sync(self) -> None:
+        """Bring what was written so far to the medium itself (against power loss); safe beside ``write``."""
+        with self._files:
+            if not self._open:
+                return
+            copies = [fd for track in self._tracks for fd in track.duplicate()] + [self._journal.duplicate()]
+        try:
+            for fd in copies:
+                os.fdatasync(fd)
+        finally:
+            for fd in copies:
+                os.close(fd)
+
+    def settle(self, *, sync: bool) -> None:
+        """After ``finish``: bring the episode to the medium if ``sync``, then drop the journal nobody needs now."""
+        try:
+            if sync:
+                sync_folder(self.path)
+            (self.path / JOURNAL).unlink()
+        except FileNotFoundError:
+            pass  # Somebody moved or deleted the finished episode already: it is theirs.
+        finally:
+            self._close_journal()
 
     def discard(self) -> None:
         """Throw the episode away."""
-        self.abandon()
+        for track in self._tracks:
+            track.seal()
+        self._close_journal()
         doomed = self.path.with_name(f".discarded-{self.path.name}")
         self.path.rename(doomed)
         shutil.rmtree(doomed)
 
-
-def complete(episode: Path, info: EpisodeInfo, recorded: Recorded, rest: NDArray[Any]) -> None:
-    """Write what makes a complete episode out of full chunks and ``rest``, the rows after them."""
-    (episode / RESERVE).unlink(missing_ok=True)
-    if len(rest):
-        write_chunk(episode, info, recorded.steps // ROWS_PER_CHUNK, rest)
-    write_arrays(episode, info, recorded.steps)
-    for camera in info.cameras:
-        write_json(episode / "images" / camera.name / "zarr.json", images_metadata(camera, recorded.steps))
-    if info.cameras:
-        write_json(episode / "images" / "zarr.json", {"zarr_format": 3, "node_type": "group", "attributes": {}})
-    write_attributes(episode, info, recorded)
+    def _close_journal(self) -> None:
+        with self._files:
+            self._open = False
+            self._journal.close()
 
 
 def check_space(dataset: Path, info: EpisodeInfo, minimum_s: float) -> None:
@@ -183,7 +150,7 @@ def check_space(dataset: Path, info: EpisodeInfo, minimum_s: float) -> None:
 
 
 def hold_reserve(episode: Path, info: EpisodeInfo) -> None:
-    """Take the blocks that :func:`complete` will need, so that a full disk cannot keep an episode from closing."""
+    """Take the blocks that completing will need, so that a full disk cannot keep an episode from closing."""
     files = 3 * (len(columns(info)) + len(info.cameras) + 4)
     need = ROWS_PER_CHUNK * row_dtype(info).itemsize + files * 2 * 4096
     with (episode / RESERVE).open("wb") as file:

@@ -100,6 +100,10 @@ class ShardWriter:
         os.ftruncate(self._fd, self._end)
         os.close(self._fd)
 
+    def duplicate(self) -> int:
+        """A second descriptor of the file, to be closed by the caller."""
+        return os.dup(self._fd)
+
     def _write_index(self) -> None:
         page = index_page(self._index)
         if os.pwrite(self._fd, page, 0) != len(page):

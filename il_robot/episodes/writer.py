@@ -27,8 +27,9 @@ _Item = tuple[NDArray[Any], Sequence[Frame | None]]
 class EpisodeWriter:
     """One episode being recorded; use :meth:`create`, then ``append`` per step and ``close`` or ``discard``."""
 
-    def __init__(self, recording: Recording, queue_steps: int) -> None:
+    def __init__(self, recording: Recording, queue_steps: int, sync_s: float | None) -> None:
         self._recording = recording
+        self._sync_s = sync_s
         self._queue_steps = queue_steps
         self._queue: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
         self._progress = threading.Condition()
@@ -37,6 +38,9 @@ class EpisodeWriter:
         self._failure = ""
         self._told = False
         self._closed = False
+        self._ending = threading.Event()
+        if sync_s is not None:
+            threading.Thread(target=self._sync_often, args=(sync_s,), daemon=True).start()
         self._thread = threading.Thread(target=self._write_all, name=f"write {recording.path.name}", daemon=True)
         self._thread.start()
 
@@ -49,15 +53,17 @@ class EpisodeWriter:
         episode_id: str | None = None,
         queue_steps: int | None = None,
         minimum_s: float = 60.0,
+        sync_s: float | None = 1.0,
     ) -> Self:
         """Start an episode in the folder ``dataset`` (made if there is none).
 
         ``episode_id`` names it (default: the time); ``queue_steps`` bounds what may wait for the disk
-        (default: 2 s); ``minimum_s`` is how long an episode must fit on the disk at least.
+        (default: 2 s); ``minimum_s`` is how long an episode must fit on the disk at least; ``sync_s`` is the most
+        that a power failure may take (a kill takes nothing acknowledged), None leaves that to the system.
         Raises Fault when the disk is too full, BadInput when the folder or the name cannot be used.
         """
         waiting = max(1, round(2 * info.fps)) if queue_steps is None else queue_steps
-        return cls(Recording(dataset, info, episode_id, minimum_s), waiting)
+        return cls(Recording(dataset, info, episode_id, minimum_s), waiting, sync_s)
 
     @property
     def path(self) -> Path:
@@ -120,7 +126,11 @@ class EpisodeWriter:
             self._raise_failure()
             raise Fault(f"{self.path}: no step was recorded: nothing kept")
         try:
-            self._recording.finish(outcome, self._failure)
+            if self._failure:
+                self._recording.rescue(outcome, self._failure)
+            else:
+                self._recording.finish(outcome)
+                self._settle()
         except OSError as error:
             raise Fault(f"{self.path}: cannot be completed ({error.strerror}): recover it later") from None
         if not self._told:
@@ -160,6 +170,7 @@ class EpisodeWriter:
         if not self._thread.is_alive():
             self._fail("the writing thread died")
         self._closed = True
+        self._ending.set()
         self._queue.put(None)
         self._thread.join()
 
@@ -176,6 +187,21 @@ class EpisodeWriter:
         finally:
             with self._progress:
                 self._progress.notify_all()
+
+    def _settle(self) -> None:
+        if self._sync_s is None:
+            self._recording.settle(sync=False)
+        else:
+            # Not a daemon: the interpreter waits for it when it ends. A kill leaves a journal that harms nothing.
+            threading.Thread(target=self._recording.settle, kwargs={"sync": True}).start()
+
+    def _sync_often(self, period_s: float) -> None:
+        while not self._ending.wait(period_s):
+            try:
+                self._recording.sync()
+            except OSError as error:
+                self._fail(f"the disk does not keep what it takes: {error.strerror}")
+                return
 
     def _row(self, step: Step) -> NDArray[Any]:
         """The step as a row of the journal (1,), its cameras still blank."""
