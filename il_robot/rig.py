@@ -93,6 +93,8 @@ class Rig:
     objects: tuple[str, ...] = ()
     """Objects whose pose something on this rig knows (a simulator, a tracker)."""
     pedal: PedalButtons = field(default_factory=PedalButtons)
+    simulated: bool = False
+    """The arms, cameras and objects are those of the simulator."""
 
     def __post_init__(self) -> None:
         if not self.rate_hz > 0:

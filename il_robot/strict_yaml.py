@@ -31,6 +31,12 @@ def _boolean(value: object, _: type[bool]) -> bool:
     return value
 
 
+def _truth(value: object, _: type[bool]) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"{value!r} is neither true nor false")
+    return value
+
+
 def _text(value: object, _: type[str]) -> str:
     if not isinstance(value, str):
         raise ValueError(f"{value!r} is not a text")
@@ -41,6 +47,7 @@ _CONVERTER = cattrs.Converter(forbid_extra_keys=True)
 _CONVERTER.register_structure_hook(float, _number)
 _CONVERTER.register_structure_hook(int, _integer)
 _CONVERTER.register_structure_hook(bool, _boolean)
+_CONVERTER.register_structure_hook(bool, _truth)
 _CONVERTER.register_structure_hook(str, _text)
 
 

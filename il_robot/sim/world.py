@@ -117,11 +117,10 @@ class World:
             self.data.qvel[addresses] = 0.0
         mujoco.mj_forward(self.model, self.data)
 
-    def move_joints(self, offset: Floats) -> None:
-        """Moves the joints by ``offset`` (J,) within their limits while the servos keep pulling to the last action."""
-        joints = self._joints
-        target = joints.to_model(np.clip(self.qpos + offset, self.rig.lower, self.rig.upper))
-        for addresses in joints.qpos:
+    def push_arms(self, qpos: Floats) -> None:
+        """Moves the joints to ``qpos`` (J,), or their limits, while the servos keep pulling to the last action."""
+        target = self._joints.to_model(np.clip(qpos, self.rig.lower, self.rig.upper))
+        for addresses in self._joints.qpos:
             self.data.qpos[addresses] = target
         mujoco.mj_forward(self.model, self.data)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable
 from typing import TypeVar
@@ -24,7 +25,7 @@ class FollowerStreams:
     """Subscribes the followers' joint states and the objects' poses, and keeps the last few of each by stamp."""
 
     def __init__(self, node: Node, rig: Rig) -> None:
-        self._rig = rig
+        self._arrived = threading.Condition()
         self._arms: dict[str, deque[tuple[int, State]]] = {}
         self._poses: dict[str, deque[tuple[int, Floats]]] = {}
         for arm in rig.arms:
@@ -36,29 +37,43 @@ class FollowerStreams:
             poses = self._poses[thing] = deque(maxlen=KEPT)
             node.create_subscription(PoseStamped, topics.pose(thing), self._poses_into(poses), topics.NEWEST)
 
-    @staticmethod
-    def _joints_into(kept: deque[tuple[int, State]], names: tuple[str, ...]) -> Callable[[JointState], None]:
+    def _joints_into(self, kept: deque[tuple[int, State]], names: tuple[str, ...]) -> Callable[[JointState], None]:
         def store(message: JointState) -> None:
-            kept.append((messages.from_stamp(message.header.stamp), messages.from_joint_state(message, names)))
+            state = messages.from_joint_state(message, names)
+            with self._arrived:
+                kept.append((messages.from_stamp(message.header.stamp), state))
+                self._arrived.notify_all()
 
         return store
 
-    @staticmethod
-    def _poses_into(kept: deque[tuple[int, Floats]]) -> Callable[[PoseStamped], None]:
+    def _poses_into(self, kept: deque[tuple[int, Floats]]) -> Callable[[PoseStamped], None]:
         def store(message: PoseStamped) -> None:
-            kept.append((messages.from_stamp(message.header.stamp), messages.from_pose(message)))
+            with self._arrived:
+                kept.append((messages.from_stamp(message.header.stamp), messages.from_pose(message)))
+                self._arrived.notify_all()
 
         return store
+
+    def wait_newer(self, than_ns: int, timeout_s: float) -> Observation | None:
+        """The next observation newer than that moment; None when none comes in time."""
+        with self._arrived:
+            self._arrived.wait_for(lambda: self._newest_common_ns() > than_ns, timeout_s)
+        observation = self.observation()
+        return observation if observation is not None and observation.time_ns > than_ns else None
+
+    def _newest_common_ns(self) -> int:
+        if not all(self._arms.values()) or not all(self._poses.values()):
+            return 0
+        return min([kept[-1][0] for kept in self._arms.values()] + [kept[-1][0] for kept in self._poses.values()])
 
     def observation(self, not_after_ns: int | None = None) -> Observation | None:
         """The newest moment at which every stream has spoken (not after the given one); None while one is silent.
 
         Its ``time_ns`` is the oldest stamp used.
         """
-        streams = [*self._arms.values(), *self._poses.values()]
-        if not all(streams):
+        common_ns = self._newest_common_ns()
+        if not common_ns:
             return None
-        common_ns = min(kept[-1][0] for kept in streams)
         if not_after_ns is not None:
             common_ns = min(common_ns, not_after_ns)
         arms = [_newest(kept, common_ns) for kept in self._arms.values()]

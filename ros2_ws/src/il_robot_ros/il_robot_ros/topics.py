@@ -38,6 +38,8 @@ RESET = "/scene/reset"
 """std_srvs/Trigger: put the scene back for the next episode (simulation only)."""
 KNOCK = "/scene/knock"
 """std_srvs/Trigger: knock the object away (simulation only)."""
+PLACE_CUBE = "/scene/place_cube"
+"""geometry_msgs/PoseStamped, NEWEST: put the cube there, at rest (simulation only)."""
 
 
 def joint_states(arm: str) -> str:

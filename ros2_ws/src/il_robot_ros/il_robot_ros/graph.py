@@ -1,0 +1,241 @@
+"""Which processes make a run, with which arguments: plain data.
+
+``ros2 launch`` and ``il-robot launch`` start exactly the same from it.
+
+No ROS import here: the graph can be read, listed and tested without it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from il_robot.errors import BadInput, nearest
+
+Value = str | int | float | bool
+GRACE_S = 3.0
+"""After a process failed the others keep running this long: control holds the followers, the recorder saves."""
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One ``key:=value`` of a launch file."""
+
+    name: str
+    default: str | None
+    """None: it must be given."""
+    description: str
+
+
+@dataclass(frozen=True)
+class Process:
+    """One process of a run."""
+
+    name: str
+    """Also the ROS node's name."""
+    parameters: Mapping[str, Value] = field(default_factory=dict)
+    ends_run: bool = False
+    """When it exits with 0, the run is over. Any process that fails ends the run as failed."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def command(self) -> list[str]:
+        """What is executed: the same by whoever starts it."""
+        command = [sys.executable, "-m", f"il_robot_ros.{self.name}", "--ros-args", "-r", f"__node:={self.name}"]
+        for key, value in self.parameters.items():
+            # JSON is YAML: strings keep their quotes, so that "007" or "true" stays a string.
+            command += ["-p", f"{key}:={json.dumps(value)}"]
+        return command
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A run that can be launched."""
+
+    name: str
+    summary: str
+    arguments: tuple[Argument, ...]
+    build: Callable[[Mapping[str, str]], tuple[Process, ...]]
+
+    def processes(self, given: Mapping[str, str]) -> tuple[Process, ...]:
+        """The processes for these arguments. Raises BadInput on unknown, missing and wrong ones."""
+        names = [argument.name for argument in self.arguments]
+        for name in given:
+            if name not in names:
+                raise BadInput(f"launch {self.name}: no argument {name!r}; {nearest(name, names)}")
+        missing = [a for a in self.arguments if a.default is None and not given.get(a.name)]
+        if missing:
+            listed = "; ".join(f"{argument.name}:=... ({argument.description})" for argument in missing)
+            raise BadInput(f"launch {self.name}: missing {listed}")
+        return self.build({a.name: given.get(a.name, a.default or "") for a in self.arguments})
+
+
+def parse(pairs: Sequence[str]) -> dict[str, str]:
+    """``["rig:=sim", ...]`` as a dictionary. Raises BadInput."""
+    given = {}
+    for pair in pairs:
+        key, separator, value = pair.partition(":=")
+        if not separator or not key:
+            raise BadInput(f"launch argument {pair!r}; allowed: key:=value")
+        given[key] = value
+    return given
+
+
+def _integer(given: Mapping[str, str], name: str) -> int:
+    try:
+        return int(given[name])
+    except ValueError:
+        raise BadInput(f"{name}:={given[name]}; allowed: a whole number") from None
+
+
+def _number(given: Mapping[str, str], name: str) -> float:
+    try:
+        return float(given[name])
+    except ValueError:
+        raise BadInput(f"{name}:={given[name]}; allowed: a number") from None
+
+
+def _truth(given: Mapping[str, str], name: str) -> bool:
+    if given[name] not in ("true", "false"):
+        raise BadInput(f"{name}:={given[name]}; allowed: true, false")
+    return given[name] == "true"
+
+
+def _choice(given: Mapping[str, str], name: str, allowed: Sequence[str]) -> str:
+    if given[name] not in allowed:
+        raise BadInput(f"{name}:={given[name]}; {nearest(given[name], allowed)}")
+    return given[name]
+
+
+STYLES = ("closed_loop", "timed", "human")
+EXECUTIONS = ("ensemble", "open_loop")
+
+_DATASET = Argument("dataset", None, "folder that the episodes go to; made if there is none")
+_POLICY = Argument("policy", None, "the run folder of a trained policy")
+_EPISODE = Argument("episode", None, "the episode (a folder *.zarr) whose actions are sent again")
+RIG = Argument("rig", "sim", "the rig: a name (sim) or the path of a rig.yaml")
+TASK = Argument("task", "transfer_cube", "what is being done; in simulation: which scene is built")
+EPISODES = Argument("episodes", "0", "episodes until the run ends by itself (scripted operator); 0 = until Ctrl-C")
+SEED = Argument("seed", "0", "seed of the simulated scene; each episode takes the next one")
+PEDAL = Argument("pedal", "scripted", "scripted (simulation only), keyboard, or the path of a serial port")
+OPERATOR = Argument("operator", "scripted", "name of the operator, kept in every episode")
+STYLE = Argument("style", "closed_loop", f"how the scripted operator moves: {', '.join(STYLES)}")
+KNOCK = Argument("knock_at", "-1", "simulation: knock the cube away this many steps into an episode; -1 = never")
+EXECUTION = Argument("execution", "ensemble", f"how action chunks become actions: {', '.join(EXECUTIONS)}")
+SIM_TIME = Argument("use_sim_time", "false", "true: all clocks follow the simulator's /clock")
+SPEED = Argument("speed", "1.0", "with use_sim_time: simulated seconds per real second, 0.5 on a slow machine")
+
+
+def _collect(given: Mapping[str, str]) -> tuple[Process, ...]:
+    return (
+        *_rig_processes(given),
+        _control(given, autonomous=False),
+        _recorder(given, policy=""),
+        *_puppeteer(given, role="demonstrate", style=_choice(given, "style", STYLES)),
+    )
+
+
+def _deploy(given: Mapping[str, str]) -> tuple[Process, ...]:
+    execution = _choice(given, "execution", EXECUTIONS)
+    run = _folder(given, "policy", "a run of il-robot train")
+    return (
+        *_rig_processes(given),
+        Process("policy", {**_shared(given), "run": run}),
+        _control(given, autonomous=True, execution=execution),
+        _recorder(given, policy=run),
+        *_puppeteer(given, role="supervise", knock_at=_integer(given, "knock_at")),
+    )
+
+
+def _replay(given: Mapping[str, str]) -> tuple[Process, ...]:
+    episode = _folder(given, "episode", "an episode (a folder *.zarr)")
+    given = {**given, "episodes": "1", "seed": "0"}
+    return (
+        *_rig_processes(given),
+        Process("replay", {**_shared(given), "episode": episode}),
+        _control(given, autonomous=True, execution="open_loop", chunk_size=1),
+        _recorder(given, policy=f"replay of {Path(episode).name}"),
+        *_puppeteer(given, role="supervise", resets=False, corrects=False),
+    )
+
+
+def _shared(given: Mapping[str, str]) -> dict[str, Value]:
+    return {"rig": given["rig"], "use_sim_time": _truth(given, "use_sim_time")}
+
+
+def _rig_processes(given: Mapping[str, str]) -> tuple[Process, ...]:
+    """What stands for the arms, the cameras and the pedal's device."""
+    shared = _shared(given)
+    speed = _number(given, "speed")
+    if speed != 1.0 and not shared["use_sim_time"]:
+        raise BadInput(f"speed:={given['speed']} needs use_sim_time:=true")
+    if not 0 < speed <= 100:
+        raise BadInput(f"speed:={given['speed']}; allowed: above 0, at most 100")
+    simulator = Process("sim", {**shared, "task": given["task"], "seed": _integer(given, "seed"), "speed": speed})
+    device = str(_pedal_link()) if given["pedal"] == "scripted" else given["pedal"]
+    return simulator, Process("pedal", {**shared, "device": device})
+
+
+def _pedal_link() -> Path:
+    """Where the scripted operator's emulated pedal appears: one per launch."""
+    return Path(tempfile.gettempdir()) / f"il-robot-pedal-{os.getpid()}"
+
+
+def _control(given: Mapping[str, str], autonomous: bool, **more: Value) -> Process:
+    return Process("control", {**_shared(given), "autonomous": autonomous, **more})
+
+
+def _recorder(given: Mapping[str, str], policy: str) -> Process:
+    told: dict[str, Value] = {"dataset": given["dataset"], "task": given["task"], "operator": given["operator"]}
+    return Process("recorder", {**_shared(given), **told, "policy": policy})
+
+
+def _puppeteer(given: Mapping[str, str], role: str, **more: Value) -> tuple[Process, ...]:
+    """The scripted human: always moves the simulated leaders; has the pedal only if it is to."""
+    link = str(_pedal_link()) if given["pedal"] == "scripted" else "-"
+    told: dict[str, Value] = {"role": role, "episodes": _integer(given, "episodes"), "pedal_link": link}
+    return (Process("puppeteer", {**_shared(given), **told, "seed": _integer(given, "seed"), **more}, ends_run=True),)
+
+
+def _folder(given: Mapping[str, str], name: str, what: str) -> str:
+    if not Path(given[name]).is_dir():
+        raise BadInput(f"{name}:={given[name]} is not a folder; allowed: {what}")
+    return str(Path(given[name]).resolve())
+
+
+_CLOCK = (SIM_TIME, SPEED)
+GRAPHS: Mapping[str, Graph] = {
+    graph.name: graph
+    for graph in (
+        Graph(
+            "collect",
+            "puppeteer the robot and record demonstrations",
+            (RIG, TASK, _DATASET, EPISODES, SEED, PEDAL, OPERATOR, STYLE, *_CLOCK),
+            _collect,
+        ),
+        Graph(
+            "deploy",
+            "let a policy drive, take over with the pedal, record both",
+            (_POLICY, RIG, TASK, _DATASET, EPISODES, SEED, PEDAL, OPERATOR, EXECUTION, KNOCK, *_CLOCK),
+            _deploy,
+        ),
+        Graph(
+            "replay",
+            "send a recorded episode's actions again and record what happens",
+            (_EPISODE, RIG, TASK, _DATASET, PEDAL, OPERATOR, *_CLOCK),
+            _replay,
+        ),
+    )
+}
+
+
+def graph(name: str) -> Graph:
+    """The graph called ``name``. Raises BadInput."""
+    if name not in GRAPHS:
+        raise BadInput(f"no graph {name!r}; {nearest(name, GRAPHS)}")
+    return GRAPHS[name]

@@ -1,0 +1,55 @@
+"""The graph as a launch description, for the launch files. Imported only where ROS 2 is installed."""
+
+from __future__ import annotations
+
+from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
+from launch.actions import (
+    DeclareLaunchArgument,
+    EmitEvent,
+    ExecuteProcess,
+    OpaqueFunction,
+    RegisterEventHandler,
+    TimerAction,
+)
+from launch.event_handlers import OnProcessExit
+from launch.events import Shutdown
+from launch.events.process import ProcessExited
+from launch.substitutions import LaunchConfiguration
+
+from il_robot_ros.graph import GRACE_S, Process, graph
+from il_robot_ros.runner import ENVIRONMENT
+
+
+def describe(name: str) -> LaunchDescription:
+    """The launch description of the graph called ``name``: its arguments, then its processes."""
+    wanted = graph(name)
+
+    def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+        given = {argument.name: LaunchConfiguration(argument.name).perform(context) for argument in wanted.arguments}
+        return [entity for process in wanted.processes(given) for entity in _execute(process)]
+
+    declared = [
+        DeclareLaunchArgument(argument.name, default_value=argument.default, description=argument.description)
+        for argument in wanted.arguments
+    ]
+    return LaunchDescription([*declared, OpaqueFunction(function=start)])
+
+
+def _execute(process: Process) -> list[LaunchDescriptionEntity]:
+    action = ExecuteProcess(
+        cmd=process.command,
+        name=process.name,
+        additional_env={**ENVIRONMENT, **process.environment},
+        output="screen",
+        sigterm_timeout="10",
+    )
+
+    def on_exit(event: ProcessExited, context: LaunchContext) -> list[LaunchDescriptionEntity]:
+        if context.is_shutdown:
+            return []
+        if event.returncode == 0 and process.ends_run:
+            return [EmitEvent(event=Shutdown(reason="the run is over"))]
+        reason = f"{process.name} ended with exit code {event.returncode}; the followers hold, the run ends"
+        return [TimerAction(period=GRACE_S, actions=[EmitEvent(event=Shutdown(reason=reason))])]
+
+    return [action, RegisterEventHandler(OnProcessExit(target_action=action, on_exit=on_exit))]

@@ -1,0 +1,103 @@
+"""Starts a graph where there is no ``ros2`` command: the same processes with the same arguments as the launch file."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import IO
+
+from il_robot_ros.graph import GRACE_S, Process
+
+STOP_S = 10.0
+"""How long processes may take to stop on Ctrl-C, before they are terminated."""
+ENVIRONMENT = {
+    "PYTHONUNBUFFERED": "1",
+    "IL_ROBOT_LAUNCHED": "1",
+    "RCUTILS_CONSOLE_OUTPUT_FORMAT": "{message}",
+}
+
+
+@dataclass
+class _Running:
+    process: Process
+    popen: subprocess.Popen[str]
+    reader: threading.Thread
+
+
+class Runner:
+    """One run of a graph."""
+
+    def __init__(self, processes: Sequence[Process]) -> None:
+        self._processes = processes
+        self._running: list[_Running] = []
+        self._stop = threading.Event()
+
+    def run(self) -> int:
+        """Start everything, wait for the end, stop everything. 0 = finished or asked to stop, else what failed."""
+        before = {
+            number: signal.signal(number, lambda *_: self._stop.set()) for number in (signal.SIGINT, signal.SIGTERM)
+        }
+        try:
+            for process in self._processes:
+                self._running.append(self._start(process))
+            return self._wait()
+        finally:
+            self._stop_all()
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _start(self, process: Process) -> _Running:
+        popen = subprocess.Popen(
+            process.command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, **ENVIRONMENT, **process.environment},
+        )
+        assert popen.stdout is not None
+        reader = threading.Thread(target=_print_lines, args=(process.name, popen.stdout), daemon=True)
+        reader.start()
+        return _Running(process, popen, reader)
+
+    def _wait(self) -> int:
+        """Until a process that ends the run has finished, one has failed, or a signal came."""
+        while not self._stop.wait(0.05):
+            for running in self._running:
+                code = running.popen.poll()
+                if code is None:
+                    continue
+                if code == 0 and running.process.ends_run:
+                    return 0
+                return self._fail(running, code)
+        return 0
+
+    def _fail(self, running: _Running, code: int) -> int:
+        running.reader.join(1.0)
+        what = f"was killed (signal {-code})" if code < 0 else f"ended with exit code {code}"
+        print(f"error: {running.process.name} {what}; the followers hold, the run ends", file=sys.stderr, flush=True)
+        if code != 2:
+            self._stop.wait(GRACE_S)
+        return 2 if code == 2 else 1
+
+    def _stop_all(self) -> None:
+        for number, patience_s in ((signal.SIGINT, STOP_S), (signal.SIGTERM, 3.0), (signal.SIGKILL, 3.0)):
+            left = [running.popen for running in self._running if running.popen.poll() is None]
+            for popen in left:
+                popen.send_signal(number)
+            deadline_s = time.monotonic() + patience_s
+            while any(popen.poll() is None for popen in left) and time.monotonic() < deadline_s:
+                time.sleep(0.02)
+        for running in self._running:
+            running.reader.join(1.0)
+
+
+def _print_lines(name: str, lines: IO[str]) -> None:
+    for line in lines:
+        print(f"{name:>10} | {line.rstrip()}", flush=True)
