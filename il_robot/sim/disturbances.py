@@ -26,15 +26,20 @@ def disturb(world: World, kind: str, rng: np.random.Generator) -> None:
 
 
 def _shove(world: World, rng: np.random.Generator) -> None:
-    """Pushes every joint of both arms by up to 0.25 rad."""
+    """Pushes every joint of both arms by up to 0.25 rad, but not into the table."""
+    before = world.qpos
     arms = np.array([joint.name != "gripper" for joint in world.rig.joints])
-    world.move_joints((arms * rng.uniform(-0.25, 0.25, len(arms))).astype(np.float32))
+    for _ in range(_TRIES):
+        world.push_arms((before + arms * rng.uniform(-0.25, 0.25, len(arms))).astype(np.float32))
+        if not _touching(world, but="cube"):
+            return
+    world.push_arms(before)
 
 
 def _open_grippers(world: World, rng: np.random.Generator) -> None:
     """Slaps both grippers open; whatever they held falls until the servos close them again."""
-    fully = np.array([1.0 if joint.name == "gripper" else 0.0 for joint in world.rig.joints], np.float32)
-    world.move_joints(fully)
+    grippers = np.array([joint.name == "gripper" for joint in world.rig.joints])
+    world.push_arms(np.where(grippers, np.float32(1.0), world.qpos))
 
 
 def _move_cube(world: World, rng: np.random.Generator) -> None:
@@ -43,7 +48,7 @@ def _move_cube(world: World, rng: np.random.Generator) -> None:
         yaw = rng.uniform(-np.pi, np.pi)
         x, y = (rng.uniform(*bounds) for bounds in KNOCKED)
         world.place_cube(np.array([x, y, CUBE_HALF_M, np.cos(yaw / 2), 0, 0, np.sin(yaw / 2)], np.float32))
-        if not _touching_an_arm(world):
+        if not _touching(world):
             return
 
 
@@ -55,7 +60,7 @@ def _drop_cube(world: World, rng: np.random.Generator) -> None:
         pose = np.array([x, y, rng.uniform(0.1, 0.2), *(attitude / np.linalg.norm(attitude))], np.float32)
         spin = np.concatenate([rng.uniform(-0.1, 0.1, 3), rng.uniform(-3.0, 3.0, 3)]).astype(np.float32)
         world.place_cube(pose, spin)
-        if not _touching_an_arm(world):
+        if not _touching(world):
             return
 
 
@@ -65,7 +70,7 @@ def _scramble_arms(world: World, rng: np.random.Generator) -> None:
         spread = np.array([0.6, 0.4, 0.4, 0.8, 0.5, 0.8, 1.0] * len(world.rig.arms))
         qpos = np.clip(world.rig.start + spread * rng.uniform(-1, 1, len(spread)), world.rig.lower, world.rig.upper)
         world.place_arms(qpos.astype(np.float32))
-        if not _touching_an_arm(world):
+        if not _touching(world):
             return
     world.place_arms(world.rig.start)
 
@@ -76,10 +81,11 @@ def _everything(world: World, rng: np.random.Generator) -> None:
     _drop_cube(world, rng)
 
 
-def _touching_an_arm(world: World) -> bool:
-    """Whether anything but the cube's rest on the table is in contact."""
-    allowed = {world.model.geom("cube").id, world.model.geom("table").id}
-    return any(not {int(a), int(b)} <= allowed for a, b in world.data.contact.geom)
+def _touching(world: World, but: str = "") -> bool:
+    """Whether anything touches anything, other than the cube the table; contacts of the geom ``but`` do not count."""
+    cube, table = world.model.geom("cube").id, world.model.geom("table").id
+    ignored = world.model.geom(but).id if but else -1
+    return any({int(a), int(b)} != {cube, table} and ignored not in (a, b) for a, b in world.data.contact.geom)
 
 
 KINDS: dict[str, Callable[[World, np.random.Generator], None]] = {

@@ -28,6 +28,8 @@ CLOSED = 0.25
 """Opening asked for to grip; the 4 cm cube stops the fingers at 0.51."""
 _GRIPPING = (0.40, 0.64)
 """Measured opening with the cube between the fingers."""
+_AIRBORNE_M = 0.06
+"""A cube whose middle is higher does not stand on the table."""
 _HOLDING_STEPS = 25
 
 
@@ -66,6 +68,11 @@ class _View:
     def right_has(self) -> bool:
         return _near(self.right, self.cube, 0.03) and _GRIPPING[0] < self.right_opening < _GRIPPING[1]
 
+    @property
+    def left_could(self) -> bool:
+        """The cube is in the air at the left gripper: it has it, or has only to close."""
+        return _near(self.left, self.cube, 0.05) and self.cube.position[2] > _AIRBORNE_M
+
 
 class Expert:
     """Drives the leaders; one call of :meth:`act` a step."""
@@ -91,7 +98,7 @@ class Expert:
 
     @property
     def done(self) -> bool:
-        """The left arm holds the cube, the right one is away, and it has been so for half a second."""
+        """The left gripper has closed on the cube alone, half a second ago or more."""
         return self.phase == "hold" and self._steps_in_phase > _HOLDING_STEPS
 
     def act(self, observation: Observation) -> Floats:
@@ -104,12 +111,12 @@ class Expert:
         view = self._look(observation)
         self._change_phase(view)
         self._steps += 1
-        self._steps_in_phase += 1
         if self._pause > 0:
             self._pause -= 1
             self._left.rest()
             self._right.rest()
         else:
+            self._steps_in_phase += 1
             self._move_right(view)
             self._move_left(view)
         action = np.empty(len(self._rig.joints), np.float32)
@@ -124,7 +131,7 @@ class Expert:
         view = self._look(observation)
         if view.left_has and view.right_has:
             self.phase = "release"
-        elif view.left_has and view.cube.position[2] > 0.05:
+        elif view.left_could:
             self.phase = "hold"
         elif view.right_has:
             self.phase = "lift"
@@ -150,7 +157,7 @@ class Expert:
 
     def _change_phase(self, view: _View) -> None:
         phase = self._fallback(view) or (self._following(view) if self._pause == 0 else None)
-        if phase is None or phase == self.phase:
+        if phase is None:
             return
         if PHASES.index(phase) > PHASES.index(self.phase):
             self._pause = self._manner.pause(self._rng)
@@ -160,7 +167,9 @@ class Expert:
     def _fallback(self, view: _View) -> str | None:
         """Where to start again when what the phase relies on is no longer so."""
         if self.phase in ("lift", "carry", "advance", "receive") and not _near(view.right, view.cube, 0.05):
-            return "hold" if view.left_has else "reach"
+            return "hold" if view.left_could else "reach"
+        if self.phase == "reach" and view.left_could:
+            return "hold"
         if self.phase in ("release", "hold") and not _near(view.left, view.cube, 0.05):
             return "reach"
         if self.phase in ("descend", "grasp") and not _near(view.right, view.cube, 0.16):
@@ -204,7 +213,7 @@ class Expert:
             case "descend" | "grasp":
                 arm.along_line(self._grasp(cube), speed)
             case "lift":
-                arm.along_line(Pose(view.right.position + (0.0, 0.0, 0.05), view.right.rotation), speed)
+                arm.along_line(Pose(view.right.position + np.array([0.0, 0.0, 0.05]), view.right.rotation), speed)
             case "carry" | "advance" | "receive":
                 arm.along_joints(self._wandering(self._meeting()), speed)
             case "release":
@@ -218,7 +227,7 @@ class Expert:
         arm.grip(CLOSED if self.phase in ("receive", "release", "hold") else 1.0, speed)
         match self.phase:
             case "reach" | "descend" | "grasp" | "lift":
-                waiting = np.array(MEETING_M) + self._manner.meeting + (-0.2, 0.0, 0.03)
+                waiting = np.array(MEETING_M) + self._manner.meeting + np.array([-0.2, 0.0, 0.03])
                 arm.along_joints(Pose(waiting, LEFT_TAKES), speed)
             case "carry":
                 arm.along_joints(self._before(Pose(self._meeting().position, np.eye(3))), speed)
@@ -227,7 +236,7 @@ class Expert:
             case "release":
                 arm.rest()
             case "hold":
-                arm.along_line(Pose(np.array(MEETING_M) + (-0.12, 0.0, 0.03), LEFT_TAKES), speed)
+                arm.along_line(Pose(np.array(MEETING_M) + np.array([-0.12, 0.0, 0.03]), LEFT_TAKES), speed)
 
     # Goals.
 
@@ -241,7 +250,7 @@ class Expert:
         quarter = math.pi / 2
         yaw = _yaw(cube)
         heading = yaw + round((azimuth - yaw) / quarter) * quarter
-        position = cube.position + (0.0, 0.0, 0.004)
+        position = cube.position + np.array([0.0, 0.0, 0.004])
         return Pose(position, _turn(2, heading) @ _turn(1, PITCH_RAD))
 
     def _above(self, cube: Pose) -> Pose:
@@ -255,7 +264,7 @@ class Expert:
         return Pose(cube.position, LEFT_TAKES)
 
     def _before(self, cube: Pose) -> Pose:
-        return Pose(cube.position + (-0.1, 0.0, 0.0), LEFT_TAKES)
+        return Pose(cube.position + np.array([-0.1, 0.0, 0.0]), LEFT_TAKES)
 
 
 def _near(a: Pose, b: Pose, metres: float, radians: float = math.inf) -> bool:

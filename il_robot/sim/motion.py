@@ -17,6 +17,8 @@ _APPROACH_PER_S = 7.0
 """Close to the goal the speed is this times the distance, so the arm glides in."""
 _ACCELERATION = 12.0
 """[rad/s^2]"""
+_UNREACHED = 0.005
+"""Error [m + rad] of inverse kinematics that ran into a joint limit on its way: start again from the start pose."""
 
 
 class ArmMotion:
@@ -46,7 +48,10 @@ class ArmMotion:
 
     def along_joints(self, goal: Pose, speed: float) -> None:
         """One step towards ``goal`` as the joints go: for free space, whatever posture the arm comes from."""
-        self._solution, _ = self.kinematics.solve(self._solution, goal)
+        solution, error = self.kinematics.solve(self._solution, goal)
+        if error > _UNREACHED:
+            solution, _ = self.kinematics.solve(self._canonical, goal, iterations=80)
+        self._solution = solution
         self._advance(_APPROACH_PER_S * (self._solution - self._joints), speed)
 
     def along_line(self, goal: Pose, speed: float) -> None:
@@ -56,7 +61,6 @@ class ArmMotion:
         twist[:3] *= _shrink(twist[:3], speed * _TOOL_M_PER_S)
         twist[3:] *= _shrink(twist[3:], speed * _TOOL_RAD_PER_S)
         joints, _ = self.kinematics.solve(self._joints, tool.moved(twist * self._period), iterations=5)
-        self._solution = joints
         self._advance((joints - self._joints) / self._period, speed)
 
     def rest(self) -> None:

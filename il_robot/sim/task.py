@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
+from numpy.typing import NDArray
 
 from il_robot.sim.scene import CUBE_HALF_M, TABLE_HALF_M
 from il_robot.sim.world import World
 
-REACH = ((-0.2, 0.34), (-0.3, 0.3))
+REACH = ((-0.14, 0.34), (-0.3, 0.3))
 """x and y [m] within which the right arm can pick a cube up from the table."""
 HOLD_S = 0.5
 """How long the left gripper must have the cube alone before it counts as held."""
@@ -30,7 +31,7 @@ class Milestone(IntEnum):
     MEET = 3
     """Both grippers touch the cube off the table."""
     TRANSFER = 4
-    """The left gripper has the cube off the table, the right one let go."""
+    """Both fingers of the left gripper have the cube off the table, the right gripper let go."""
     HELD = 5
     """The left gripper has had it alone for half a second."""
 
@@ -39,8 +40,9 @@ class Milestone(IntEnum):
 class Touching:
     """What the cube is in contact with at one moment."""
 
-    left: bool
-    right: bool
+    left: int
+    """How many of the left gripper's two fingers."""
+    right: int
     table: bool
 
 
@@ -53,9 +55,7 @@ class TransferCube:
         self._cube = model.geom("cube").id
         self._table = model.geom("table").id
         bodies = [model.body(int(body)).name for body in model.geom_bodyid]
-        self._fingers = {
-            arm: np.array([body.startswith(f"{arm}_finger") for body in bodies]) for arm in ("left", "right")
-        }
+        self._fingers = {arm: [_geoms(bodies, f"{arm}_finger_{side}") for side in "ab"] for arm in ("left", "right")}
         self._hold_steps = round(HOLD_S * world.rig.rate_hz)
         self.restart()
 
@@ -72,7 +72,7 @@ class TransferCube:
     def update(self) -> Milestone:
         """Looks at the world after a step and returns the milestone it is at now."""
         touching = self.touching()
-        self._alone = self._alone + 1 if touching.left and not touching.right and not touching.table else 0
+        self._alone = self._alone + 1 if touching.left == 2 and not touching.right and not touching.table else 0
         self.now = self._judge(touching)
         self.since_progress += 1
         if self.now > self.reached:
@@ -97,7 +97,7 @@ class TransferCube:
         if z < -CUBE_HALF_M or abs(x) > TABLE_HALF_M[0] or abs(y) > TABLE_HALF_M[1]:
             return True
         (x_low, x_high), (y_low, y_high) = REACH
-        lies = self.touching() == Touching(left=False, right=False, table=True)
+        lies = self.touching() == Touching(left=0, right=0, table=True)
         return bool(lies and not (x_low <= x <= x_high and y_low <= y <= y_high))
 
     def touching(self) -> Touching:
@@ -106,16 +106,21 @@ class TransferCube:
         others = pairs[(pairs == self._cube).any(axis=1)]
         others = others[others != self._cube]
         return Touching(
-            left=bool(self._fingers["left"][others].any()),
-            right=bool(self._fingers["right"][others].any()),
+            left=sum(bool(finger[others].any()) for finger in self._fingers["left"]),
+            right=sum(bool(finger[others].any()) for finger in self._fingers["right"]),
             table=bool((others == self._table).any()),
         )
 
     def _judge(self, touching: Touching) -> Milestone:
-        if touching.left and not touching.table:
-            if touching.right:
-                return Milestone.MEET
+        if self._alone > 0:
             return Milestone.HELD if self._alone >= self._hold_steps else Milestone.TRANSFER
+        if touching.right and touching.table:
+            return Milestone.TOUCH
         if touching.right:
-            return Milestone.TOUCH if touching.table else Milestone.LIFT
+            return Milestone.MEET if touching.left else Milestone.LIFT
         return Milestone.NOTHING
+
+
+def _geoms(bodies: list[str], finger: str) -> NDArray[np.bool_]:
+    """(geoms,) which shapes belong to a finger."""
+    return np.array([body == f"{finger}_link" for body in bodies])
