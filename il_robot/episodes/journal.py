@@ -16,6 +16,7 @@ import numpy as np
 from crc32c import crc32c
 from numpy.typing import NDArray
 
+from il_robot.episodes.disk import write_at
 from il_robot.episodes.layout import JOURNAL, ROWS_PER_CHUNK
 from il_robot.errors import BadInput, Fault
 
@@ -50,8 +51,7 @@ class Journal:
         row["step"] = step
         raw = bytearray(row.tobytes())
         raw[-_CRC_BYTES:] = crc32c(memoryview(raw)[:-_CRC_BYTES]).to_bytes(_CRC_BYTES, "little")
-        if os.pwrite(self._fd, raw, step * self.dtype.itemsize) != len(raw):
-            raise Fault(f"{self.path}: the disk took only a part of a row")
+        write_at(self._fd, [bytes(raw)], step * self.dtype.itemsize)
 
     def chunks(self) -> Iterator[NDArray[Any]]:
         """The whole rows from the first on, ROWS_PER_CHUNK at a time, up to the first that is torn."""

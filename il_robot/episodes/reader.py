@@ -166,12 +166,12 @@ class Episode:
         return images
 
     def array(self, path: str) -> NDArray[Any]:
-        """The array at ``path``, read once; read-only, for it is shared by everyone who asks."""
+        """(T, ...) the array at ``path`` (``observations/qpos``), read once; read-only, for all who ask share it."""
         array = self._arrays.get(path)
         if array is None:
             column = self._columns.get(path)
             if column is None:
-                array = np.zeros((self.steps, 0), np.uint8 if path == "control/valid" else np.int64)
+                array = self._without_axis(path)
             elif self.complete:
                 array = read_column(self.path, column, self.recorded.steps)
             else:
@@ -179,6 +179,14 @@ class Episode:
             array.flags.writeable = False
             self._arrays[path] = array
         return array
+
+    def _without_axis(self, path: str) -> NDArray[Any]:
+        """(T, 0): an array that is not stored, for the episode has no camera or no follower."""
+        dtypes = {"time/joint_ns": np.int64, "time/camera_ns": np.int64, "time/camera_sequence": np.int64}
+        dtype = {**dtypes, "control/valid": np.uint8}.get(path)
+        if dtype is None:
+            raise BadInput(f"{self.path}: no array {path!r}; {nearest(path, self._columns)}")
+        return np.zeros((self.steps, 0), dtype)
 
     @cached_property
     def _journal(self) -> NDArray[Any]:

@@ -16,9 +16,10 @@ import numpy as np
 from crc32c import crc32c
 from numpy.typing import NDArray
 
+from il_robot.episodes.disk import write_at
 from il_robot.episodes.jpeg_codec import codec_metadata
 from il_robot.episodes.layout import FRAMES_PER_SHARD, CameraInfo
-from il_robot.errors import BadInput, Fault
+from il_robot.errors import BadInput
 
 EMPTY = 2**64 - 1
 """Offset and length of a frame that is not there."""
@@ -66,7 +67,6 @@ class ShardWriter:
     def __init__(self, path: Path, reserve: int) -> None:
         """Create the file. Raises OSError when the disk cannot hold ``reserve`` bytes."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._path = path
         self._index = np.full((FRAMES_PER_SHARD, 2), EMPTY, "<u8")
         self._end = DATA_START
         part = path.with_name(path.name + ".part")
@@ -83,9 +83,8 @@ class ShardWriter:
     def append(self, slot: int, jpeg: bytes) -> tuple[int, int]:
         """Write the frame of ``slot`` in [0, FRAMES_PER_SHARD); its (offset, nbytes), the checksum included."""
         crc = crc32c(jpeg).to_bytes(CRC_BYTES, "little")
-        offset, nbytes = self._end, len(jpeg) + CRC_BYTES
-        if os.pwritev(self._fd, [jpeg, crc], offset) != nbytes:
-            raise Fault(f"{self._path}: the disk took only a part of a frame")
+        offset = self._end
+        nbytes = write_at(self._fd, [jpeg, crc], offset)
         self._end = offset + nbytes
         self.point(slot, offset, nbytes)
         return offset, nbytes
@@ -105,9 +104,7 @@ class ShardWriter:
         return os.dup(self._fd)
 
     def _write_index(self) -> None:
-        page = index_page(self._index)
-        if os.pwrite(self._fd, page, 0) != len(page):
-            raise Fault(f"{self._path}: the disk took only a part of the index")
+        write_at(self._fd, [index_page(self._index)], 0)
 
 
 def index_page(index: NDArray[np.uint64]) -> bytes:

@@ -68,7 +68,7 @@ def record(
     dataset: Path, info: EpisodeInfo, steps: int, *, episode_id: str | None = None, outcome: Outcome = "success"
 ) -> Path:
     """A whole episode with every frame in place."""
-    writer = EpisodeWriter.create(dataset, info, episode_id=episode_id, minimum_s=1, queue_steps=10_000)
+    writer = EpisodeWriter.create(dataset, info, episode_id=episode_id, minimum_s=1, queue_steps=10_000, sync_s=None)
     for t in range(steps):
         writer.append(step_of(info, t), frames_of(info, t))
     return writer.close(outcome)

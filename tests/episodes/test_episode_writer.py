@@ -12,7 +12,7 @@ import pytest
 from recorded import START_NS, frames_of, image_of, info_of, record, step_of
 
 from il_robot.episodes.jpeg_codec import encode
-from il_robot.episodes.layout import FRAMES_PER_SHARD, ROWS_PER_CHUNK, Validity
+from il_robot.episodes.layout import FRAMES_PER_SHARD, JOURNAL, ROWS_PER_CHUNK, Validity
 from il_robot.episodes.reader import Episode
 from il_robot.episodes.writer import EpisodeWriter
 from il_robot.errors import BadInput, Fault
@@ -230,3 +230,18 @@ def test_a_dataset_in_the_way_of_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(BadInput, match="cannot keep episodes there"):
         EpisodeWriter.create(tmp_path / "file" / "dataset", info_of(()))
+
+
+def test_synced_to_the_medium_the_journal_goes_by_itself(tmp_path: Path) -> None:
+    info = info_of()
+    writer = EpisodeWriter.create(tmp_path, info, minimum_s=1, sync_s=0.01)
+    for t in range(100):
+        writer.append(step_of(info, t), frames_of(info, t))
+        writer.flush()
+    path = writer.close()
+    assert Episode(path).complete
+    for thread in threading.enumerate():
+        if not thread.daemon and thread is not threading.main_thread():
+            thread.join(20)
+    assert not (path / JOURNAL).exists()
+    assert Episode(path).steps == 100
