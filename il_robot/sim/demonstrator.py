@@ -6,7 +6,7 @@ import numpy as np
 
 from il_robot.rig import NS_PER_S, Rig
 from il_robot.sim.expert import Expert
-from il_robot.sim.operator import HOLD_STEPS, Counter, Doing, Seen, Stage, near
+from il_robot.sim.operator import HOLD_STEPS, Counter, Doing, Seen, Stage, at_start
 from il_robot.types import Floats
 
 HOME_SPEED = 0.4
@@ -22,7 +22,7 @@ class Demonstrator:
     """
 
     def __init__(self, rig: Rig, expert: Expert, episodes: int, limit_steps: int, taps: bool = True) -> None:
-        self._start = rig.start
+        self._rig = rig
         self._stride = rig.velocity * np.float32(HOME_SPEED * rig.period_ns / NS_PER_S)
         self._expert = expert
         self._episodes = episodes
@@ -55,14 +55,15 @@ class Demonstrator:
 
     def _go_home(self, seen: Seen) -> Doing:
         self._hand = self._toward_start()
-        if seen.recorder == "ready" and seen.driver == "demonstrating" and near(seen.observation.qpos, self._start):
+        if seen.recorder == "ready" and seen.driver == "demonstrating" and at_start(seen.observation.qpos, self._rig):
             self._enter(Stage.STARTING)
             return Doing(self._hand, request="reset")
         return Doing(self._hand)
 
     def _toward_start(self) -> Floats:
         assert self._hand is not None
-        return self._hand + np.clip(self._start - self._hand, -self._stride, self._stride)
+        nearer: Floats = self._hand + np.clip(self._rig.start - self._hand, -self._stride, self._stride)
+        return nearer
 
     def _wait_for_recording(self, seen: Seen) -> Doing:
         if seen.recorder == "recording":

@@ -8,13 +8,14 @@ from typing import Literal, Protocol
 
 import numpy as np
 
+from il_robot.rig import Rig
 from il_robot.types import Floats, Observation
 
 Tap = Literal["record", "success", "discard", "takeover"]
 Request = Literal["reset", "knock"]
 
 NEAR = 0.06
-"""An arm is at its start pose when no joint is further away [rad, opening]."""
+"""An arm is at its start pose when no joint is further away [rad]."""
 HOLD_STEPS = 25
 """How long the cube must have been held before the operator believes it."""
 
@@ -86,6 +87,7 @@ class Counter:
         return self.count
 
 
-def near(qpos: Floats, start: Floats) -> bool:
-    """Whether the arms (J,) stand at the start pose."""
-    return bool(np.abs(qpos - start).max() < NEAR)
+def at_start(qpos: Floats, rig: Rig) -> bool:
+    """Whether the arms (J,) stand at the start pose; a gripper may still have something in it."""
+    arms = np.array([joint.name != "gripper" for joint in rig.joints])
+    return bool(np.abs(qpos - rig.start)[arms].max() < NEAR)

@@ -12,7 +12,7 @@ import numpy as np
 
 from il_robot.rig import Rig
 from il_robot.sim.expert import Expert
-from il_robot.sim.operator import HOLD_STEPS, Counter, Doing, Seen, Stage, near
+from il_robot.sim.operator import HOLD_STEPS, Counter, Doing, Seen, Stage, at_start
 from il_robot.types import Floats
 
 MILESTONES = ("nothing", "touch", "lift", "meet", "transfer", "held")
@@ -50,7 +50,7 @@ class Supervisor:
     def __init__(
         self, rig: Rig, expert: Expert, episodes: int, gate: Gate, taps: bool = True, resets: bool = True
     ) -> None:
-        self._start = rig.start
+        self._rig = rig
         self._expert = expert
         self._episodes = episodes
         self._gate = gate
@@ -97,7 +97,7 @@ class Supervisor:
                 return self._wait_for_driver(seen, "robot", Stage.WATCHING)
 
     def _wait_for_home(self, seen: Seen) -> Doing:
-        if seen.recorder == "ready" and seen.driver == "idle" and near(seen.observation.qpos, self._start):
+        if seen.recorder == "ready" and seen.driver == "idle" and at_start(seen.observation.qpos, self._rig):
             self._enter(Stage.STARTING)
             return Doing(request="reset" if self._resets else None)
         return Doing()

@@ -137,7 +137,8 @@ class PuppeteerNode:
     def close(self) -> None:
         self._life.join()
         if self._pedal is not None:
-            self._pedal.unplug()
+            # Not unplugged: a pedal lost before this process is gone would be a fault.
+            self._pedal.link.unlink(missing_ok=True)
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from geometry_msgs.msg import PoseStamped
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from sensor_msgs.msg import CompressedImage, Joy
 from std_msgs.msg import String
@@ -189,7 +190,7 @@ class RecorderNode:
 
 
 def main() -> None:
-    sys.exit(process.run("recorder", RecorderNode))
+    sys.exit(process.run("recorder", RecorderNode, SingleThreadedExecutor))
 
 
 if __name__ == "__main__":

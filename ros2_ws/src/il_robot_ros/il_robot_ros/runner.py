@@ -69,13 +69,13 @@ class Runner:
     def _wait(self) -> int:
         """Until a process that ends the run has finished, one has failed, or a signal came."""
         while not self._stop.wait(0.05):
+            # What ends the run takes its devices with it: look at it first.
+            if any(running.process.ends_run and running.popen.poll() == 0 for running in self._running):
+                return 0
             for running in self._running:
-                code = running.popen.poll()
-                if code is None:
-                    continue
-                if code == 0 and running.process.ends_run:
-                    return 0
-                return self._fail(running, code)
+                code = running.popen.returncode if running.process.ends_run else running.popen.poll()
+                if code is not None:
+                    return self._fail(running, code)
         return 0
 
     def _fail(self, running: _Running, code: int) -> int:
