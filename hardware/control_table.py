@@ -1,7 +1,7 @@
 """Addresses and units of the Dynamixel X servos on Protocol 2.0.
 
-Checked against ROBOTIS' own model files (``dynamixel_hardware_interface``, ``param/dxl_model/*.model``) and the
-e-Manual pages of XL330-M077/M288, XL430-W250, XM430-W350 and XM540-W270. Values below address 64 are EEPROM: they
+Checked against the model files XL330-M288, XL430-W250 and XM430-W350 of ROBOTIS' ``dynamixel_hardware_interface``;
+XL330-M077 and XM540-W270 share their tables. Values below address 64 are EEPROM: they
 survive power-off, wear out, and can only be written while Torque_Enable is 0.
 """
 
@@ -13,8 +13,6 @@ from enum import IntEnum, IntFlag
 
 from il_robot.errors import BadInput
 
-TICKS_PER_TURN = 4096
-RAD_PER_TICK = 2 * math.pi / TICKS_PER_TURN
 RAD_S_PER_VELOCITY_UNIT = 0.229 * 2 * math.pi / 60
 VOLT_PER_UNIT = 0.1
 LOAD_PER_UNIT = 0.001

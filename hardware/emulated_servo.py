@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from calibration.joint import RAD_PER_TICK, TICKS_PER_TURN
 from hardware import control_table as table
 from hardware.control_table import HardwareError, Mode, Model, Register
 from hardware.packet import Error
@@ -106,16 +107,16 @@ class EmulatedServo:
         """[ticks/s]."""
         limit, profile = self.get(table.VELOCITY_LIMIT), self.get(table.PROFILE_VELOCITY)
         units = min(limit, profile) if profile else limit
-        return units * table.RAD_S_PER_VELOCITY_UNIT / table.RAD_PER_TICK
+        return units * table.RAD_S_PER_VELOCITY_UNIT / RAD_PER_TICK
 
     @property
     def goal_angle(self) -> float:
         """Where on the shaft its goal lies."""
-        return self._shaft_angle(self.get(table.GOAL_POSITION) - self._turns * table.TICKS_PER_TURN)
+        return self._shaft_angle(self.get(table.GOAL_POSITION) - self._turns * TICKS_PER_TURN)
 
     @property
     def reading(self) -> int:
-        return round(self._shaft_angle(self.shaft.angle)) + self._turns * table.TICKS_PER_TURN
+        return round(self._shaft_angle(self.shaft.angle)) + self._turns * TICKS_PER_TURN
 
     def _shaft_angle(self, ticks: float) -> float:
         """Shaft angle to encoder ticks, or back: a reflection at the middle, or nothing."""
@@ -124,7 +125,7 @@ class EmulatedServo:
 
     def place(self, ticks: float) -> None:
         """A hand turns the shaft until this servo reads ``ticks``."""
-        self.shaft.angle = self._shaft_angle(ticks - self._turns * table.TICKS_PER_TURN)
+        self.shaft.angle = self._shaft_angle(ticks - self._turns * TICKS_PER_TURN)
         self.sense(0.0)
 
     def power_on(self, turns: int = 0) -> None:
@@ -172,7 +173,7 @@ class EmulatedServo:
         """Refreshes the present values from the shaft."""
         direction = 1 if self._shaft_angle(1.0) == 1.0 else -1
         self.set(table.PRESENT_POSITION, self.reading)
-        velocity = direction * self.shaft.speed * table.RAD_PER_TICK / table.RAD_S_PER_VELOCITY_UNIT
+        velocity = direction * self.shaft.speed * RAD_PER_TICK / table.RAD_S_PER_VELOCITY_UNIT
         self.set(table.PRESENT_VELOCITY, round(velocity))
         self.set(table.PRESENT_CURRENT, self._current())
         heats = abs(self.get(table.PRESENT_CURRENT)) > OVERLOAD_SHARE * (self.model.current_limit or 1000)

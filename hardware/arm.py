@@ -1,0 +1,171 @@
+"""One arm: a bus and a calibration, so that it speaks radians and gripper openings."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calibration.arm import ArmScale, Ticks
+from calibration.joint import RAD_PER_TICK, TICKS_PER_TURN
+from hardware import control_table as table
+from hardware.bus import Bus
+from hardware.wiring import Servo
+from il_robot.errors import Fault
+from il_robot.types import Floats
+
+SHADOW_SLACK_TICKS = 60
+"""Two servos on one joint that read further apart (5 deg) would fight each other."""
+
+
+@dataclass(frozen=True)
+class ArmState:
+    """An arm at one moment; J joints in the rig's order."""
+
+    qpos: Floats
+    """(J,) [rad], grippers [opening]."""
+    qvel: Floats
+    """(J,) [rad/s], grippers [1/s]."""
+    effort: Floats
+    """(J,) [A], both servos of a pair together; where a servo senses no current, its load as a share of 1."""
+    time_ns: int
+    """When it was read, nanoseconds since 1970."""
+
+
+class Arm(Protocol):
+    """A leader or a follower, real or not."""
+
+    def read(self) -> ArmState | None:
+        """Where it is now; None when the answer got lost (the arm counts that)."""
+        ...
+
+    def command(self, qpos: Floats) -> None:
+        """(J,) where it shall go [rad], grippers [opening]."""
+        ...
+
+
+class DynamixelArm:
+    """An arm of Dynamixel X servos. Belongs to one thread, as its bus does."""
+
+    def __init__(self, name: str, bus: Bus, servos: Sequence[Servo], scale: ArmScale, joints: Sequence[str]) -> None:
+        """``joints`` gives the order of all vectors. Opens and moves nothing."""
+        self.name = name
+        self.bus = bus
+        self.servos = tuple(servos)
+        self.joints = tuple(joints)
+        mains = {servo.joint: servo for servo in servos if servo.shadow_of is None}
+        self._mains = tuple(mains[joint] for joint in joints)
+        self._ids = [servo.id for servo in self.servos]
+        self._rows = np.array([self._ids.index(main.id) for main in self._mains])
+        self._scale = scale
+        self.is_gripper = scale.is_gripper
+        self._lower = np.array([main.lower_ticks for main in self._mains])
+        self._upper = np.array([main.upper_ticks for main in self._mains])
+        self._single_turn = np.array([main.mode == "position" for main in self._mains])
+        self._turn: Ticks = np.zeros(len(joints), np.int64)
+        self._effort_unit = np.array(
+            [table.MODELS[servo.model].ampere_per_unit or table.LOAD_PER_UNIT for servo in servos]
+        )
+        self._joint_of = np.array([joints.index(servo.joint) for servo in servos])
+
+    def read(self) -> ArmState | None:
+        """Where it is now; None when the answer got lost. Raises Fault when the port is gone."""
+        began_ns = time.time_ns()
+        raw = self._raw()
+        if raw is None:
+            return None
+        time_ns = (began_ns + time.time_ns()) // 2
+        mains = raw[self._rows]
+        effort = np.zeros(len(self.joints))
+        np.add.at(effort, self._joint_of, raw[:, 0] * self._effort_unit)
+        ticks_s = mains[:, 1] * table.RAD_S_PER_VELOCITY_UNIT / RAD_PER_TICK
+        return ArmState(
+            qpos=self._scale.position(mains[:, 2] - self._turn),
+            qvel=(ticks_s * self._scale.scale).astype(np.float32),
+            effort=(effort * np.sign(self._scale.scale)).astype(np.float32),
+            time_ns=time_ns,
+        )
+
+    def command(self, qpos: Floats) -> None:
+        """(J,) where it shall go. Clipped to what the servos accept, so that none refuses. Raises Fault."""
+        if not np.isfinite(qpos).all():
+            raise Fault(f"arm {self.name}: commanded to {qpos}: only the safety gate may command an arm")
+        self._send_goal(np.clip(self._scale.ticks(qpos), self._lower, self._upper) + self._turn)
+
+    def torque_on(self) -> None:
+        """Stiffens where it stands: the goal is set to the present position first, so nothing jumps. Raises Fault."""
+        self.settle()
+        here = self._here()
+        self._turn[self._single_turn] = 0  # position mode drops whole turns when the torque comes on
+        self.command(here)
+        for servo in self.servos:
+            self.bus.write(servo.id, table.TORQUE_ENABLE, 1)
+        self.settle()
+        self.command(self._here())
+
+    def torque_off(self, joints: Sequence[str] | None = None) -> None:
+        """Frees all joints, or those named. An arm that stands up falls. Raises Fault."""
+        freed = {servo.id: 0 for servo in self.servos if joints is None or servo.joint in joints}
+        self.bus.sync_write(table.TORQUE_ENABLE, freed)
+        for servo_id in freed:
+            if self.bus.read(servo_id, table.TORQUE_ENABLE):
+                raise Fault(f"arm {self.name}: servo {servo_id} keeps its torque")
+
+    def settle(self) -> None:
+        """Finds the whole turns that servos woke up with, and pairs that disagree. Raises Fault."""
+        raw = self._raw_or_fault()
+        ticks = raw[:, 2]
+        middle = (self._lower + self._upper) / 2
+        self._turn = np.rint((ticks[self._rows] - middle) / TICKS_PER_TURN).astype(np.int64) * TICKS_PER_TURN
+        for row, servo in enumerate(self.servos):
+            if servo.shadow_of is None:
+                continue
+            apart = abs((ticks[row] - ticks[self._ids.index(servo.shadow_of)] + 2048) % TICKS_PER_TURN - 2048)
+            if apart > SHADOW_SLACK_TICKS:
+                raise Fault(
+                    f"arm {self.name}: servos {servo.shadow_of} and {servo.id} of {servo.joint} read {apart} ticks "
+                    f"apart (allowed {SHADOW_SLACK_TICKS}): they would fight; check horn, Homing_Offset and Drive_Mode"
+                )
+
+    def _here(self) -> Floats:
+        state = self.read()
+        if state is None:
+            raise Fault(f"arm {self.name}: {self.missing()}")
+        return state.qpos
+
+    def missing(self) -> str:
+        """Which servos do not answer, for a person. Slow: asks each."""
+        silent = [servo for servo in self.servos if self.bus.ping(servo.id) is None]
+        if not silent:
+            return "answers get lost, though every servo answers alone; check cable and adapter"
+        return f"no answer from {', '.join(f'servo {s.id} ({s.joint})' for s in silent)}; check power and cable"
+
+    def _send_goal(self, ticks: NDArray[np.int64]) -> None:
+        self.bus.sync_write(table.GOAL_POSITION, {m.id: int(t) for m, t in zip(self._mains, ticks, strict=True)})
+
+    def _raw(self) -> NDArray[np.int64] | None:
+        """(servos, 3): current, velocity, position."""
+        first, last = table.PRESENT_CURRENT, table.PRESENT_POSITION
+        found = self.bus.sync_read(self._ids, first, last)
+        if found is None:
+            return None
+        return np.array(
+            [
+                [
+                    table.decode(r, found[i][r.address - first.address :][: r.size])
+                    for r in (first, table.PRESENT_VELOCITY, last)
+                ]
+                for i in self._ids
+            ],
+            np.int64,
+        )
+
+    def _raw_or_fault(self) -> NDArray[np.int64]:
+        raw = self._raw()
+        if raw is None:
+            raise Fault(f"arm {self.name}: {self.missing()}")
+        return raw

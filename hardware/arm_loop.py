@@ -1,0 +1,104 @@
+"""The thread of one arm: every period it reads, then sends the newest command. Four arms run side by side."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+from hardware.arm import Arm, ArmState
+from il_robot.control.rate import Clock, DeadlineLoop, Lateness
+from il_robot.errors import Fault
+from il_robot.types import Floats
+
+HOLD_AFTER = 5
+"""So many lost answers in a row (0.1 s at 50 Hz) mean that the arm is lost until it answers again."""
+
+
+@dataclass(frozen=True)
+class ArmLoopHealth:
+    """How an arm's thread is doing."""
+
+    lateness: Lateness
+    lost: int
+    """Answers lost since the start."""
+    consecutive_lost: int
+
+
+class ArmLoop:
+    """Runs an arm at a fixed rate. Reading and commanding from outside never wait for the bus.
+
+    A lost answer changes nothing: the servos hold the last goal.
+    """
+
+    def __init__(self, arm: Arm, rate_hz: float, clock: Clock, name: str) -> None:
+        self._arm = arm
+        self._loop = DeadlineLoop(clock, round(1e9 / rate_hz))
+        self._newest: ArmState | None = None
+        self._command: Floats | None = None
+        self._fault: Fault | None = None
+        self._lost = 0
+        self._consecutive = 0
+        self._fresh = threading.Condition()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"arm {name}", daemon=True)
+        self._name = name
+
+    def start(self) -> None:
+        """From now on the arm belongs to this thread."""
+        self._thread.start()
+
+    def latest(self) -> ArmState | None:
+        """The newest state; None before the first. Raises Fault while the arm is lost or its port is gone."""
+        if self._fault is not None:
+            raise self._fault
+        if self._consecutive >= HOLD_AFTER:
+            raise Fault(f"arm {self._name}: no answer {self._consecutive} times in a row; it holds its last goal")
+        return self._newest
+
+    def wait_newer(self, time_ns: int, timeout_s: float) -> ArmState | None:
+        """The first state read after ``time_ns``; None when none came in time. Raises Fault as :meth:`latest`."""
+        with self._fresh:
+            self._fresh.wait_for(
+                lambda: self._fault is not None or (self._newest is not None and self._newest.time_ns > time_ns),
+                timeout_s,
+            )
+        newest = self.latest()
+        return newest if newest is not None and newest.time_ns > time_ns else None
+
+    def command(self, qpos: Floats) -> None:
+        """(J,) goes out in the arm's next cycle; only the newest counts. The array must not change afterwards."""
+        with self._fresh:
+            self._command = qpos
+
+    def health(self) -> ArmLoopHealth:
+        return ArmLoopHealth(self._loop.lateness(), self._lost, self._consecutive)
+
+    def stop(self) -> None:
+        """Ends the thread; the arm holds, and belongs to the caller again."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping.is_set() and self._loop.wait() is not None:
+                self._cycle()
+        except Fault as fault:
+            with self._fresh:
+                self._fault = fault
+                self._fresh.notify_all()
+
+    def _cycle(self) -> None:
+        state = self._arm.read()
+        if state is None:
+            self._lost += 1
+            self._consecutive += 1
+        else:
+            self._consecutive = 0
+            with self._fresh:
+                self._newest = state
+                self._fresh.notify_all()
+        with self._fresh:
+            command, self._command = self._command, None
+        if command is not None:
+            self._arm.command(command)

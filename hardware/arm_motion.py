@@ -1,0 +1,99 @@
+"""Slow moves: to the start pose when a session begins, to the sleep pose when it ends.
+
+Before an arm's thread runs and after it ended; the caller's thread owns the buses meanwhile.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from hardware.arm import DynamixelArm
+from il_robot.control.rate import Clock, DeadlineLoop
+from il_robot.errors import Fault
+from il_robot.types import Floats
+
+SLOW_PER_S = 0.6
+"""Largest speed of a slow move [rad/s, opening/s]."""
+RATE_HZ = 50.0
+LOST_ALLOWED = 5
+BEHIND = 0.2
+"""How far a joint may stay behind [rad]: gravity takes some of it."""
+BEHIND_TICKS = 10
+SETTLE_S = 0.4
+"""Watched this long at the end: more than BEHIND_TICKS."""
+
+
+def move_slowly(
+    targets: Mapping[DynamixelArm, Floats],
+    clock: Clock,
+    seconds: float = 2.0,
+    keep_on: Callable[[], bool] = lambda: True,
+    speed: float = SLOW_PER_S,
+) -> bool:
+    """Moves several arms together in straight joint lines, eased in and out, in ``seconds`` or longer.
+
+    No joint goes faster than ``speed`` [rad/s]. The arms must have torque. ``keep_on`` is asked every tick: once
+    False, all hold where they are. Returns whether they arrived. Raises Fault when an arm stops answering or
+    stays behind; every arm holds then.
+    """
+    starts = {arm: _here(arm) for arm in targets}
+    way = max(float(np.abs(target - starts[arm]).max()) for arm, target in targets.items())
+    # The eased path is pi/2 times as fast in its middle as on average.
+    steps = math.ceil(max(seconds, way * math.pi / 2 / speed) * RATE_HZ)
+    loop = DeadlineLoop(clock, round(1e9 / RATE_HZ))
+    watches = {arm: _Watch(arm) for arm in targets}
+    for step in range(1, steps + 1):
+        if loop.wait() is None or not keep_on():
+            return False
+        eased = (1 - math.cos(math.pi * step / steps)) / 2
+        for arm, target in targets.items():
+            goal = (starts[arm] + (target - starts[arm]) * eased).astype(np.float32)
+            watches[arm].check(goal)
+            arm.command(goal)
+    for _ in range(round(RATE_HZ * SETTLE_S)):
+        loop.wait()
+        for arm, target in targets.items():
+            watches[arm].check(target)
+    return True
+
+
+def sleep_and_free(
+    targets: Mapping[DynamixelArm, Floats], clock: Clock, seconds: float = 2.0, speed: float = SLOW_PER_S
+) -> None:
+    """Moves arms to their sleep poses and takes their torque only there. Raises Fault; in doubt an arm holds."""
+    if move_slowly(targets, clock, seconds, speed=speed):
+        for arm in targets:
+            arm.torque_off()
+
+
+def _here(arm: DynamixelArm) -> Floats:
+    for _ in range(LOST_ALLOWED):
+        if (state := arm.read()) is not None:
+            return state.qpos
+    raise Fault(f"arm {arm.name}: {arm.missing()}")
+
+
+class _Watch:
+    """Follows one arm through a move: lost answers, and joints that stay behind (grippers may: they grip)."""
+
+    def __init__(self, arm: DynamixelArm) -> None:
+        self._arm = arm
+        self._lost = 0
+        self._behind = 0
+
+    def check(self, goal: Floats) -> None:
+        state = self._arm.read()
+        self._lost = 0 if state is not None else self._lost + 1
+        if self._lost > LOST_ALLOWED:
+            raise Fault(f"arm {self._arm.name}: lost during a slow move: {self._arm.missing()}")
+        if state is None:
+            return
+        off = np.abs(state.qpos - goal) * ~self._arm.is_gripper
+        self._behind = self._behind + 1 if off.max() > BEHIND else 0
+        if self._behind > BEHIND_TICKS:
+            self._arm.command(state.qpos)  # pushing on would only overload its servos
+            joint = self._arm.joints[int(off.argmax())]
+            raise Fault(f"arm {self._arm.name}: {joint} is {off.max():.2f} rad behind a slow move: what is in its way?")

@@ -1,0 +1,113 @@
+"""All arms of a rig together: opened, set up, brought to the start pose, put to sleep."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from calibration.arm import RigCalibration
+from hardware.arm import DynamixelArm
+from hardware.arm_motion import SLOW_PER_S, move_slowly, sleep_and_free
+from hardware.arm_setup import inspect_arm, set_up_arm
+from hardware.bus import REPLY_S, Bus
+from hardware.wiring import Wiring
+from il_robot.control.rate import Clock, DeadlineLoop
+from il_robot.rig import Rig
+from il_robot.types import Floats
+
+SQUEEZED = 0.15
+"""An operator's gripper below this opening is closed on purpose."""
+
+
+class RigArms:
+    """The leaders and followers of a rig on their buses. Closing the ports leaves every servo holding."""
+
+    def __init__(
+        self,
+        rig: Rig,
+        wiring: Wiring,
+        calibration: RigCalibration,
+        reply_s: float = REPLY_S,
+        speed: float = SLOW_PER_S,
+    ) -> None:
+        """Opens every port. ``speed`` bounds the slow moves [rad/s]. Raises Fault; nothing stays open then."""
+        self._speed = speed
+        self._rig = rig
+        self._sleep = {name: np.array(arm.sleep, np.float32) for name, arm in wiring.arms.items()}
+        self.arms: dict[str, DynamixelArm] = {}
+        """By name: ``follower_left``, ``leader_left``, ..."""
+        with contextlib.ExitStack() as opened:
+            for arm in rig.arms:
+                for name in (arm.follower, arm.leader):
+                    bus = Bus(wiring.arms[name].port, wiring.baud, reply_s)
+                    opened.callback(bus.close)
+                    scale = calibration.arm(name).for_joints(arm.joint_names, name)
+                    self.arms[name] = DynamixelArm(name, bus, wiring.chain(name), scale, arm.joint_names)
+            self._ports = opened.pop_all()
+
+    @property
+    def followers(self) -> list[DynamixelArm]:
+        return [self.arms[arm.follower] for arm in self._rig.arms]
+
+    @property
+    def leaders(self) -> list[DynamixelArm]:
+        return [self.arms[arm.leader] for arm in self._rig.arms]
+
+    def set_up(self) -> list[str]:
+        """Inspects every servo of every arm, then writes what differs; what was done, a line each. Raises Fault."""
+        reports = {name: inspect_arm(arm) for name, arm in self.arms.items()}
+        return [line for name, arm in self.arms.items() for line in set_up_arm(arm, reports[name])]
+
+    def go_to_start(self, clock: Clock, seconds: float = 2.0, keep_on: Callable[[], bool] = lambda: True) -> bool:
+        """Stiffens all arms and moves them slowly to the rig's start pose; whether they arrived. Raises Fault.
+
+        A leader opens its gripper, so that the operator can squeeze it.
+        """
+        for arm in self.arms.values():
+            arm.torque_on()
+        targets: dict[DynamixelArm, Floats] = {}
+        for pair in self._rig.arms:
+            start = self._rig.start[self._rig.arm_slice(pair.name)]
+            leader = self.arms[pair.leader]
+            targets[self.arms[pair.follower]] = start
+            targets[leader] = np.where(leader.is_gripper, np.float32(1.0), start)
+        return move_slowly(targets, clock, seconds, keep_on, self._speed)
+
+    def wait_for_hands(self, clock: Clock, keep_on: Callable[[], bool] = lambda: True) -> bool:
+        """Frees the leaders' grippers and waits until the operator holds them all closed, then frees the leaders.
+
+        Returns False when ``keep_on`` said so first: the leaders hold then. Raises Fault.
+        """
+        for leader in self.leaders:
+            leader.torque_off([j for j, gripper in zip(leader.joints, leader.is_gripper, strict=True) if gripper])
+        loop = DeadlineLoop(clock, 20_000_000)
+        while loop.wait() is not None and keep_on():
+            states = [leader.read() for leader in self.leaders]
+            if all(
+                state is not None and (state.qpos[leader.is_gripper] < SQUEEZED).all()
+                for state, leader in zip(states, self.leaders, strict=True)
+            ):
+                for leader in self.leaders:
+                    leader.torque_off()
+                return True
+        return False
+
+    def go_to_sleep(self, clock: Clock, seconds: float = 2.0) -> None:
+        """Moves the followers to their sleep pose and frees them there; leaders are the operator's. Raises Fault."""
+        sleep_and_free({arm: self._sleep[arm.name] for arm in self.followers}, clock, seconds, self._speed)
+
+    def close(self) -> None:
+        """Closes the ports: free arms stay free, stiff arms keep holding."""
+        self._ports.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,52 @@
+"""hardware.yaml of the rigs at hand, and what is wrong with broken ones."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from calibration.rig_file import RIGS, load_rig
+from hardware.wiring import load_wiring
+from il_robot.errors import BadInput
+
+
+@pytest.mark.parametrize(("name", "joints", "servos"), [("aloha", 14, 36), ("koch", 6, 12)])
+def test_the_rigs_at_hand_agree_with_themselves(name: str, joints: int, servos: int) -> None:
+    rig = load_rig(name)
+    wiring, calibration = load_wiring(rig, name)
+    assert len(rig.joint_names) == joints
+    assert sum(len(wiring.chain(arm)) for arm in wiring.arms) == servos
+    assert set(calibration.arms) == set(wiring.arms)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "message"),
+    [
+        ("hardware.yaml", "drive_mode: 1}", "drivemode: 1}", "drivemode"),
+        ("hardware.yaml", "model: XM540-W270}", "model: XM540-W27}", "did you mean 'XM540-W270'"),
+        ("hardware.yaml", "{id: 2,", "{id: 1,", "two servos with id 1"),
+        ("hardware.yaml", "shadow_of: 2}", "shadow_of: 4}", "shadows 4, no main servo of shoulder"),
+        ("hardware.yaml", "goal_current: 200}", "goal_current: 2000}", "allows 1..1193"),
+        ("hardware.yaml", "upper_ticks: 2867", "upper_ticks: 2800", "joint shoulder: limits of rig.yaml are ticks"),
+        ("hardware.yaml", "upper_ticks: 2867", "upper_ticks: 5000", "within 0..4095"),
+        ("hardware.yaml", "chain: vx300s", "chain: vx300", "no chain 'vx300'"),
+        ("hardware.yaml", "0.65, 0.0, 0.0]", "0.65, 0.0]", "sleep has 6 values, the arm 7 joints"),
+        ("hardware.yaml", "  follower_left:", "  folower_left:", "did you mean 'folower_left'"),
+        ("hardware.yaml", "  cam_low:", "  cam_lo:", "disagree on cameras: cam_lo, cam_low"),
+        ("hardware.yaml", "joint: wrist_rotate, model: XL", "joint: wrist_rot, model: XL", "on joints: wrist_rot"),
+        ("hardware.yaml", "XL430-W250,", "XL430-W250, mode: current_based_position,", "no mode current_based"),
+        ("calibration.yaml", "  leader_right:", "  leader_up:", "lacks arm 'leader_right'"),
+        ("calibration.yaml", "elbow:", "elbo:", "lacks joint 'elbow'"),
+    ],
+)  # fmt: skip
+def test_a_broken_rig_is_one_clear_line(tmp_path: Path, file: str, old: str, new: str, message: str) -> None:
+    folder = tmp_path / "lab"
+    shutil.copytree(RIGS / "aloha", folder)
+    text = (folder / file).read_text()
+    assert old in text
+    (folder / file).write_text(text.replace(old, new))
+    with pytest.raises(BadInput, match=message) as raised:
+        load_wiring(load_rig(str(folder)), str(folder))
+    assert "\n" not in str(raised.value)
