@@ -18,6 +18,12 @@ from il_robot.types import Floats, Image, Observation
 
 OBJECT_FEATURES = 9
 
+JOINT_SPREAD = 0.05
+POSITION_SPREAD = 0.05
+ROTATION_SPREAD = 0.3
+"""What a spread in the demonstrations is at least taken to be, in rad (or opening), m, and parts of a unit vector.
+Demonstrations hardly turn a cube; without a floor the least turn that a policy causes would look enormous to it."""
+
 
 @dataclass(frozen=True)
 class CameraInput:
@@ -40,6 +46,12 @@ class Inputs:
     @property
     def state_size(self) -> int:
         return len(self.joints) + OBJECT_FEATURES * len(self.objects)
+
+    @property
+    def least_spread(self) -> Floats:
+        """(S,) the floor of each state's standard deviation."""
+        one = [POSITION_SPREAD] * 3 + [ROTATION_SPREAD] * 6
+        return np.array([JOINT_SPREAD] * len(self.joints) + one * len(self.objects), np.float32)
 
 
 def rotation_columns(quaternion: Floats) -> Floats:

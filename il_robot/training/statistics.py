@@ -8,7 +8,7 @@ import numpy as np
 
 from il_robot.types import Floats
 
-STD_FLOOR = 1e-2
+LEAST_ACTION_SPREAD = 1e-2
 """A joint that hardly moves would otherwise have its noise blown up to the size of a motion."""
 
 
@@ -22,16 +22,14 @@ class Statistics:
     action_std: tuple[float, ...]
 
     @staticmethod
-    def of(state_NS: Floats, action_NJ: Floats) -> Statistics:
-        """Over rows; standard deviations are at least ``STD_FLOOR``."""
-
-        def mean(rows: Floats) -> tuple[float, ...]:
-            return tuple(rows.mean(0, dtype=np.float64).tolist())
-
-        def std(rows: Floats) -> tuple[float, ...]:
-            return tuple(np.maximum(rows.std(0, dtype=np.float64), STD_FLOOR).tolist())
-
-        return Statistics(mean(state_NS), std(state_NS), mean(action_NJ), std(action_NJ))
+    def of(state_NS: Floats, action_NJ: Floats, least_state_spread_S: Floats) -> Statistics:
+        """Over rows; no standard deviation is below its floor."""
+        return Statistics(
+            _mean(state_NS),
+            _std(state_NS, least_state_spread_S),
+            _mean(action_NJ),
+            _std(action_NJ, np.float32(LEAST_ACTION_SPREAD)),
+        )
 
     def normalise_state(self, state_BS: Floats) -> Floats:
         return (state_BS - _row(self.state_mean)) / _row(self.state_std)
@@ -41,6 +39,14 @@ class Statistics:
 
     def restore_action(self, normalised_BJ: Floats) -> Floats:
         return normalised_BJ * _row(self.action_std) + _row(self.action_mean)
+
+
+def _mean(rows_NX: Floats) -> tuple[float, ...]:
+    return tuple(rows_NX.mean(0, dtype=np.float64).tolist())
+
+
+def _std(rows_NX: Floats, least: Floats | np.float32) -> tuple[float, ...]:
+    return tuple(np.maximum(rows_NX.std(0, dtype=np.float64), least).tolist())
 
 
 def _row(values: tuple[float, ...]) -> Floats:

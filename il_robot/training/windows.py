@@ -96,16 +96,18 @@ def gather(episodes: Sequence[Episode], inputs: Inputs) -> Rows:
     )
 
 
+def check_chunk(rows: Rows, chunk_size: int) -> None:
+    """Raises BadInput when no demonstration has room for a whole chunk."""
+    longest = int((rows.end_N - np.arange(len(rows.end_N)))[rows.starts].max())
+    if not 1 <= chunk_size <= longest:
+        raise BadInput(f"chunk size {chunk_size}: allowed: 1 to {longest}, the length of the longest demonstration")
+
+
 class Windows:
     """Batches of windows over :class:`Rows`, normalised."""
 
     def __init__(self, rows: Rows, images_NHWC: Mapping[str, Image], statistics: Statistics, chunk_size: int) -> None:
         """``images_NHWC``: camera name -> the training images of all rows."""
-        if chunk_size < 1:
-            raise BadInput(f"chunk size {chunk_size} must be at least 1")
-        longest = int((rows.end_N - np.arange(len(rows.end_N)))[rows.starts].max())
-        if chunk_size > longest:
-            raise BadInput(f"chunk size {chunk_size} is longer than every demonstration (the longest: {longest} steps)")
         self.rows = rows
         self._images_NHWC = images_NHWC
         self._state_NS = statistics.normalise_state(rows.state_NS)

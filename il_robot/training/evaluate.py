@@ -1,0 +1,140 @@
+"""``il-robot evaluate``: fresh starts in the simulator, driven as on a robot: chunks, ensembling, safety gate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+
+from il_robot.control.ensemble import ChunkExecution
+from il_robot.control.safety import SafetyGate
+from il_robot.errors import BadInput
+from il_robot.rig import Rig
+from il_robot.sim import rollout
+from il_robot.sim.rollout import Listener, Outcome
+from il_robot.sim.task import Milestone
+from il_robot.sim.world import World
+from il_robot.types import Floats, Observation, Policy
+
+EPISODE_STEPS = 400
+"""As in ACT's simulated tasks: 8 s at 50 Hz."""
+FIRST_START = 1_000_000
+"""Evaluations begin at this seed of the simulator, far from the seeds of demonstrations."""
+
+
+class Driver:
+    """Policy, chunk execution and safety gate as one function from observation to action."""
+
+    def __init__(self, policy: Policy, execution: ChunkExecution, rig: Rig, every: int = 1) -> None:
+        """The policy is asked every ``every`` steps."""
+        self._policy = policy
+        self._execution = execution
+        self._rig = rig
+        self._every = every
+        self.restart()
+
+    def restart(self) -> None:
+        """Begins an episode: nothing of the one before is remembered."""
+        self._policy.reset()
+        self._execution.clear()
+        self._gate = SafetyGate(self._rig)
+        self._steps = 0
+
+    def act(self, observation: Observation) -> Floats:
+        """(J,) the action to send; not finite when the policy's is not, so that this counts as a crash."""
+        if self._steps % self._every == 0:
+            self._execution.add(self._policy.predict(observation))
+        self._steps += 1
+        asked = self._execution.at(observation.time_ns)
+        if asked is not None and not np.isfinite(asked).all():
+            return asked
+        if not self._gate.started:
+            self._gate.start(observation.qpos)
+        return self._gate.filter(asked, observation.time_ns, observation.time_ns)[0]
+
+
+@dataclass(frozen=True)
+class Share:
+    """How many of how many, with a 95 % confidence interval."""
+
+    count: int
+    of: int
+    low: float
+    high: float
+
+    @property
+    def rate(self) -> float:
+        return self.count / self.of
+
+
+def share(count: int, of: int, confidence: float = 0.95) -> Share:
+    """The Wilson score interval (Wilson 1927) of a binomial share."""
+    if not 0 <= count <= of or of < 1:
+        raise BadInput(f"share: {count} of {of}")
+    z = NormalDist().inv_cdf(0.5 + confidence / 2)
+    rate = count / of
+    middle = (rate + z * z / (2 * of)) / (1 + z * z / of)
+    half = z / (1 + z * z / of) * math.sqrt(rate * (1 - rate) / of + z * z / (4 * of * of))
+    return Share(count, of, max(0.0, middle - half), min(1.0, middle + half))
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What several fresh starts came to."""
+
+    outcomes: tuple[Outcome, ...]
+
+    def _count(self, said: Callable[[Outcome], bool]) -> Share:
+        return share(sum(map(said, self.outcomes)), len(self.outcomes))
+
+    @property
+    def held(self) -> Share:
+        """The left gripper holds the cube at the end: the stricter success."""
+        return self._count(lambda outcome: outcome.held)
+
+    @property
+    def success(self) -> Share:
+        """The cube was handed over, once at least."""
+        return self._count(lambda outcome: outcome.success)
+
+    @property
+    def crash(self) -> Share:
+        return self._count(lambda outcome: bool(outcome.crash))
+
+    @property
+    def stall(self) -> Share:
+        return self._count(lambda outcome: outcome.stall)
+
+    @property
+    def milestones(self) -> dict[str, Share]:
+        """Milestone -> how many episodes reached it."""
+        return {m.name.lower(): self._count(lambda o, m=m: o.reached >= m) for m in Milestone if m > 0}  # type: ignore[misc]
+
+
+def evaluate(
+    driver: Driver,
+    world: World,
+    *,
+    episodes: int,
+    seed: int = 0,
+    cameras: Sequence[str] = (),
+    steps: int = EPISODE_STEPS,
+    on_step: Listener | None = None,
+    tell: Callable[[Evaluation], None] = lambda so_far: None,
+) -> Evaluation:
+    """Drives ``episodes`` fresh starts; start number i is a function of ``seed + i`` alone.
+
+    ``cameras`` are rendered for the driver and for ``on_step``; ``tell`` is called after each episode.
+    """
+    if episodes < 1:
+        raise BadInput(f"--episodes {episodes} must be at least 1")
+    outcomes: list[Outcome] = []
+    for number in range(episodes):
+        driver.restart()
+        start = FIRST_START + seed + number
+        outcomes.append(rollout.run(world, driver.act, seed=start, steps=steps, cameras=cameras, on_step=on_step))
+        tell(Evaluation(tuple(outcomes)))
+    return Evaluation(tuple(outcomes))
