@@ -1,7 +1,8 @@
 """One follower arm, the ViperX-300 6DoF, in primitives: link lengths, masses and servos of the real one.
 
-Lengths and inertias: Interbotix' vx300s description; servo gains, damping and armature: the values that the MuJoCo
-Menagerie identified on a real ALOHA (Google DeepMind, aloha model, Apache-2.0). Lengths [m], masses [kg].
+Lengths and masses: Interbotix' vx300s description; servo gains, damping and armature: the values that the MuJoCo
+Menagerie identified on a real ALOHA (Google DeepMind, aloha model). Left out: dry friction and the sag under gravity,
+so that at rest a follower stands exactly where its leader does. Lengths [m], masses [kg].
 """
 
 from __future__ import annotations
@@ -35,18 +36,17 @@ class _Servo:
     kp: float
     damping: float
     armature: float
-    friction: float
     torque: float
     """Largest torque [N m]."""
 
 
 _SERVOS = {
-    "waist": _Servo((0, 0, 1), 43.0, 5.76, 0.1, 0.0, 35.0),
-    "shoulder": _Servo((0, 1, 0), 265.0, 20.0, 0.395, 0.0, 144.0),
-    "elbow": _Servo((0, 1, 0), 227.0, 18.49, 0.383, 0.0, 59.0),
-    "forearm_roll": _Servo((1, 0, 0), 78.0, 6.78, 0.14, 0.0, 22.0),
-    "wrist_angle": _Servo((0, 1, 0), 37.0, 3.0, 0.03, 0.0, 35.0),
-    "wrist_rotate": _Servo((1, 0, 0), 10.4, 0.9, 0.01, 0.0, 35.0),
+    "waist": _Servo((0, 0, 1), 43.0, 5.76, 0.01, 35.0),
+    "shoulder": _Servo((0, 1, 0), 265.0, 20.0, 0.395, 144.0),
+    "elbow": _Servo((0, 1, 0), 227.0, 18.49, 0.383, 59.0),
+    "forearm_roll": _Servo((1, 0, 0), 78.0, 6.78, 0.14, 22.0),
+    "wrist_angle": _Servo((0, 1, 0), 37.0, 6.28, 0.01, 35.0),
+    "wrist_rotate": _Servo((1, 0, 0), 10.4, 1.2, 0.01, 35.0),
 }
 _LINKS = {
     # joint: (where its link begins in the link before, mass)
@@ -92,7 +92,6 @@ def add_arm(spec: mujoco.MjSpec, arm: Arm, position: tuple[float, float, float],
             range=(joint.lower, joint.upper),
             damping=[servo.damping, 0, 0],
             armature=servo.armature,
-            frictionloss=servo.friction,
         )
         actuator = spec.add_actuator(
             name=name,

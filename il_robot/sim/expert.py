@@ -7,15 +7,14 @@ poses which phase it is in and falls back when the cube slips, so it can take ov
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
-from il_robot.errors import BadInput
 from il_robot.rig import Rig
-from il_robot.sim.kinematics import Pose, Vector
+from il_robot.sim.kinematics import Pose
 from il_robot.sim.manner import Style, draw_manner
 from il_robot.sim.motion import ArmMotion
+from il_robot.sim.sight import View, look, near, turned, yaw_of
 from il_robot.types import Floats, Observation
 
 PHASES = ("reach", "descend", "grasp", "lift", "carry", "advance", "receive", "release", "hold")
@@ -26,52 +25,11 @@ PITCH_RAD = math.radians(60)
 """How far the right gripper leans down, from picking up to letting go."""
 CLOSED = 0.25
 """Opening asked for to grip; the 4 cm cube stops the fingers at 0.51."""
-_GRIPPING = (0.40, 0.64)
-"""Measured opening with the cube between the fingers."""
-_AIRBORNE_M = 0.06
-"""A cube whose middle is higher does not stand on the table."""
 _HOLDING_STEPS = 25
 
-
-def _turn(axis: int, angle: float) -> Vector:
-    """(3, 3) rotation by ``angle`` [rad] about the base frame's x, y or z."""
-    i, j = (axis + 1) % 3, (axis + 2) % 3
-    turn = np.eye(3)
-    turn[i, i] = turn[j, j] = math.cos(angle)
-    turn[j, i] = math.sin(angle)
-    turn[i, j] = -turn[j, i]
-    return turn
-
-
-RIGHT_CARRIES = _turn(2, math.pi) @ _turn(1, PITCH_RAD)
-LEFT_TAKES = _turn(0, math.pi / 2)
+RIGHT_CARRIES = turned(2, math.pi) @ turned(1, PITCH_RAD)
+LEFT_TAKES = turned(0, math.pi / 2)
 """The left gripper lies on its side: it closes on the top and bottom of the cube, between the right one's fingers."""
-
-
-@dataclass(frozen=True)
-class _View:
-    """What the expert reads off one observation."""
-
-    cube: Pose
-    left: Pose
-    right: Pose
-    left_opening: float
-    right_opening: float
-    left_grip_speed: float
-    right_grip_speed: float
-
-    @property
-    def left_has(self) -> bool:
-        return _near(self.left, self.cube, 0.03) and _GRIPPING[0] < self.left_opening < _GRIPPING[1]
-
-    @property
-    def right_has(self) -> bool:
-        return _near(self.right, self.cube, 0.03) and _GRIPPING[0] < self.right_opening < _GRIPPING[1]
-
-    @property
-    def left_could(self) -> bool:
-        """The cube is in the air at the left gripper: it has it, or has only to close."""
-        return _near(self.left, self.cube, 0.05) and self.cube.position[2] > _AIRBORNE_M
 
 
 class Expert:
@@ -102,7 +60,7 @@ class Expert:
         return self.phase == "hold" and self._steps_in_phase > _HOLDING_STEPS
 
     def act(self, observation: Observation) -> Floats:
-        """(J,) where the leaders go in this step, never faster than 60 % of the rig's velocity limits.
+        """(J,) where the leaders go in this step, never faster than 65 % of the rig's velocity limits.
 
         Raises BadInput when the observation lacks the cube's pose.
         """
@@ -131,31 +89,17 @@ class Expert:
         view = self._look(observation)
         if view.left_has and view.right_has:
             self.phase = "release"
-        elif view.left_could:
-            self.phase = "hold"
         elif view.right_has:
             self.phase = "lift"
+        elif view.left_could:
+            self.phase = "hold"
 
-    def _look(self, observation: Observation) -> _View:
-        if "cube" not in observation.objects:
-            raise BadInput("the scripted human needs the cube's pose in the observation; the rig's objects lack 'cube'")
-        left, right = self._rig.arm_slice("left"), self._rig.arm_slice("right")
-        qpos = observation.qpos.astype(np.float64)
-        qvel = np.zeros_like(qpos) if observation.qvel is None else observation.qvel
-        cube = observation.objects["cube"].astype(np.float64)
-        return _View(
-            cube=Pose(cube[:3], _matrix(cube[3:])),
-            left=self._left.kinematics.tool(qpos[left][:6]),
-            right=self._right.kinematics.tool(qpos[right][:6]),
-            left_opening=float(qpos[left][6]),
-            right_opening=float(qpos[right][6]),
-            left_grip_speed=abs(float(qvel[left][6])),
-            right_grip_speed=abs(float(qvel[right][6])),
-        )
+    def _look(self, observation: Observation) -> View:
+        return look(self._rig, observation, self._left.kinematics, self._right.kinematics)
 
     # Phases: when one ends.
 
-    def _change_phase(self, view: _View) -> None:
+    def _change_phase(self, view: View) -> None:
         phase = self._fallback(view) or (self._following(view) if self._pause == 0 else None)
         if phase is None:
             return
@@ -164,35 +108,35 @@ class Expert:
         self.phase = phase
         self._steps_in_phase = 0
 
-    def _fallback(self, view: _View) -> str | None:
+    def _fallback(self, view: View) -> str | None:
         """Where to start again when what the phase relies on is no longer so."""
-        if self.phase in ("lift", "carry", "advance", "receive") and not _near(view.right, view.cube, 0.05):
+        if self.phase in ("lift", "carry", "advance", "receive") and not near(view.right, view.cube, 0.05):
             return "hold" if view.left_could else "reach"
         if self.phase == "reach" and view.left_could:
             return "hold"
-        if self.phase in ("release", "hold") and not _near(view.left, view.cube, 0.05):
+        if self.phase in ("release", "hold") and not near(view.left, view.cube, 0.05):
             return "reach"
-        if self.phase in ("descend", "grasp") and not _near(view.right, view.cube, 0.16):
+        if self.phase in ("descend", "grasp") and not near(view.right, view.cube, 0.16):
             return "reach"
         return None
 
-    def _following(self, view: _View) -> str | None:
+    def _following(self, view: View) -> str | None:
         """The next phase once this one is finished and, in timed demonstrations, its time has come."""
         if self._steps < self._manner.schedule_s.get(self.phase, 0.0) * self._rig.rate_hz:
             return None
         right, left, cube = view.right, view.left, view.cube
         match self.phase:
-            case "reach" if _near(right, self._above(cube), 0.02, 0.15) and view.right_opening > 0.85:
+            case "reach" if near(right, self._above(cube), 0.02, 0.15) and view.right_opening > 0.85:
                 return "descend"
-            case "descend" if _near(right, self._grasp(cube), 0.008, 0.15):
+            case "descend" if near(right, self._grasp(cube), 0.008, 0.15):
                 return "grasp"
             case "grasp" if self._steps_in_phase > 8 and view.right_grip_speed < 0.1:
                 return "lift" if view.right_has else "reach"
             case "lift" if right.position[2] > 0.07:
                 return "carry"
-            case "carry" if _near(right, self._meeting(), 0.015, 0.1) and _near(left, self._before(cube), 0.03, 0.15):
+            case "carry" if near(right, self._meeting(), 0.015, 0.1) and near(left, self._before(cube), 0.03, 0.15):
                 return "advance"
-            case "advance" if _near(left, self._take(cube), 0.008, 0.15):
+            case "advance" if near(left, self._take(cube), 0.008, 0.15):
                 return "receive"
             case "receive" if self._steps_in_phase > 8 and view.left_grip_speed < 0.1:
                 return "release" if view.left_has else "advance"
@@ -202,13 +146,13 @@ class Expert:
 
     # Motions: where the arms go in a phase.
 
-    def _move_right(self, view: _View) -> None:
+    def _move_right(self, view: View) -> None:
         arm, cube, speed = self._right, view.cube, self._manner.speed
         arm.grip(1.0 if self.phase in ("reach", "descend", "release", "hold") else CLOSED, speed)
         match self.phase:
             case "reach":
                 above = self._above(cube)
-                far = not _near(view.right, above, 0.12, 0.8)
+                far = not near(view.right, above, 0.12, 0.8)
                 (arm.along_joints if far else arm.along_line)(self._wandering(above), speed)
             case "descend" | "grasp":
                 arm.along_line(self._grasp(cube), speed)
@@ -222,7 +166,7 @@ class Expert:
                 aside = Pose(np.array([0.18, MEETING_M[1], 0.33]), RIGHT_CARRIES)
                 arm.along_line(aside, speed)
 
-    def _move_left(self, view: _View) -> None:
+    def _move_left(self, view: View) -> None:
         arm, speed = self._left, self._manner.speed
         arm.grip(CLOSED if self.phase in ("receive", "release", "hold") else 1.0, speed)
         match self.phase:
@@ -248,10 +192,10 @@ class Expert:
         toward = cube.position - self._right.kinematics.base
         azimuth = math.atan2(toward[1], toward[0])
         quarter = math.pi / 2
-        yaw = _yaw(cube)
+        yaw = yaw_of(cube)
         heading = yaw + round((azimuth - yaw) / quarter) * quarter
         position = cube.position + np.array([0.0, 0.0, 0.004])
-        return Pose(position, _turn(2, heading) @ _turn(1, PITCH_RAD))
+        return Pose(position, turned(2, heading) @ turned(1, PITCH_RAD))
 
     def _above(self, cube: Pose) -> Pose:
         grasp = self._grasp(cube)
@@ -265,27 +209,3 @@ class Expert:
 
     def _before(self, cube: Pose) -> Pose:
         return Pose(cube.position + np.array([-0.1, 0.0, 0.0]), LEFT_TAKES)
-
-
-def _near(a: Pose, b: Pose, metres: float, radians: float = math.inf) -> bool:
-    error = a.error_to(b)
-    return bool(np.linalg.norm(error[:3]) < metres and np.linalg.norm(error[3:]) < radians)
-
-
-def _matrix(quaternion: Vector) -> Vector:
-    """(3, 3) rotation of a quaternion w x y z."""
-    w, x, y, z = quaternion / np.linalg.norm(quaternion)
-    return np.array(
-        [
-            [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-            [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-            [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
-        ]
-    )
-
-
-def _yaw(cube: Pose) -> float:
-    """How a cube lies, whatever face is up: the direction of one of its level edges [rad], modulo a quarter turn."""
-    upright = int(np.argmax(np.abs(cube.rotation[2])))
-    edge = cube.rotation[:, (upright + 1) % 3]
-    return math.atan2(edge[1], edge[0])

@@ -19,7 +19,8 @@ from il_robot.sim.arm import Look, add_arm
 import mujoco  # isort: skip
 
 Vector: TypeAlias = NDArray[np.float64]
-_DAMPING = 0.02
+_DAMPING = 0.1
+"""Large enough that the wrist does not flip over near its singularity, where the forearm is in line with the hand."""
 _LARGEST_STEP = 0.4
 """Of one iteration, per joint [rad]."""
 
@@ -74,7 +75,7 @@ class ArmKinematics:
         mujoco.mj_kinematics(self._model, self._data)
         return Pose(self._data.site_xpos[self._tool].copy(), self._data.site_xmat[self._tool].reshape(3, 3).copy())
 
-    def solve(self, start: Vector, goal: Pose, iterations: int = 30, tolerance: float = 1e-4) -> tuple[Vector, float]:
+    def solve(self, start: Vector, goal: Pose, iterations: int = 30, tolerance: float = 5e-4) -> tuple[Vector, float]:
         """Joints (6,) within the limits that bring the tool to ``goal``, and the error left [m + rad].
 
         Searches from ``start`` (6,) and so stays in its branch; out of reach it gives the nearest it found.

@@ -100,10 +100,10 @@ def _add_room(spec: mujoco.MjSpec) -> None:
         ((-half_x - 0.01, 0, -0.01), (0.01, half_y, 0.02), METAL),
         # A strip of tape across the middle tells left from right.
         ((0, 0, 0.0), (0.004, half_y, 0.0006), DARK),
-        ((0, 1.2, 0.6), (2.0, 0.01, 1.5), _WALL),
-        ((0, -1.8, 0.6), (2.0, 0.01, 1.5), _WALL),
-        ((2.0, -0.3, 0.6), (0.01, 1.5, 1.5), _SIDE),
-        ((-2.0, -0.3, 0.6), (0.01, 1.5, 1.5), _SIDE),
+        ((0, 1.2, 1.2), (2.0, 0.01, 2.1), _WALL),
+        ((0, -1.8, 1.2), (2.0, 0.01, 2.1), _WALL),
+        ((2.0, -0.3, 1.2), (0.01, 1.5, 2.1), _SIDE),
+        ((-2.0, -0.3, 1.2), (0.01, 1.5, 2.1), _SIDE),
         ((0, -0.3, -0.77), (2.0, 1.5, 0.02), _FLOOR),
     ]
     for position, size, rgba in seen_only:
@@ -131,7 +131,7 @@ def _add_cube(spec: mujoco.MjSpec) -> None:
 
 
 def _cam_high(spec: mujoco.MjSpec) -> None:
-    spec.worldbody.add_camera(name="cam_high", pos=(0, -0.42, 1.0), xyaxes=(1, 0, 0, 0, 0.91, 0.41), fovy=58)
+    spec.worldbody.add_camera(name="cam_high", pos=(0, -0.42, 1.0), xyaxes=(1, 0, 0, 0, 0.91, 0.41), fovy=46)
 
 
 def _cam_low(spec: mujoco.MjSpec) -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from il_robot.sim.scene import CUBE_HALF_M, TABLE_HALF_M
 from il_robot.sim.world import World
 
-REACH = ((-0.14, 0.34), (-0.3, 0.3))
+REACH = ((-0.14, 0.32), (-0.3, 0.3))
 """x and y [m] within which the right arm can pick a cube up from the table."""
 HOLD_S = 0.5
 """How long the left gripper must have the cube alone before it counts as held."""
