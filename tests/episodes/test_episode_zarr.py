@@ -77,7 +77,8 @@ def test_a_fresh_interpreter_needs_no_import_of_ours(tmp_path: Path) -> None:
     path = record(tmp_path, info_of(), 3)
     program = (
         "import sys, zarr; assert 'il_robot' not in sys.modules; "
-        "images = zarr.open(sys.argv[1], mode='r')['images/cam_high']; print(images.shape, images.dtype, int(images[2].sum()))"
+        "images = zarr.open(sys.argv[1], mode='r')['images/cam_high']; "
+        "print(images.shape, images.dtype, int(images[2].sum()))"
     )
     out = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=True)
     expected = int(Episode(path).image("cam_high", 2).sum(dtype=int))

@@ -1,0 +1,55 @@
+"""Faults of the files: checksums, missing pieces, metadata that disagrees, recordings that ended early."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from il_robot.episodes.checks.finding import Finding
+from il_robot.episodes.columns import array_metadata, columns
+from il_robot.episodes.layout import FRAMES_PER_SHARD
+from il_robot.episodes.reader import Episode
+from il_robot.episodes.shard import images_metadata, read_index, shard_path
+from il_robot.errors import BadInput
+
+
+def check_storage(episode: Episode) -> Iterator[Finding]:
+    """Every array with its checksum, every shard's index, every ``zarr.json``; frames are checked with the images."""
+    info, steps = episode.info, episode.steps
+    if episode.recorded.fault and not episode.recorded.recovered:
+        yield Finding(episode.id, "episode", "ended-early", f"recording ended early: {episode.recorded.fault}")
+    for column in columns(info):
+        yield from _check_metadata(episode, column.path, array_metadata(column, steps))
+        try:
+            episode.array(column.path)
+        except BadInput as error:
+            yield Finding(episode.id, column.path, "checksum", str(error))
+    for camera in info.cameras:
+        yield from _check_metadata(episode, f"images/{camera.name}", images_metadata(camera, steps))
+        for shard in range(-(-steps // FRAMES_PER_SHARD)):
+            try:
+                read_index(shard_path(episode.path, camera.name, shard))
+            except BadInput as error:
+                last = min(steps, (shard + 1) * FRAMES_PER_SHARD) - 1
+                yield Finding(episode.id, camera.name, "checksum", str(error), shard * FRAMES_PER_SHARD, last)
+
+
+def _check_metadata(episode: Episode, array: str, expected: dict[str, Any]) -> Iterator[Finding]:
+    path = episode.path / array / "zarr.json"
+    found = _json_of(path)
+    if found is None:
+        yield Finding(episode.id, array, "metadata", f"{path}: missing or damaged: zarr cannot read the array")
+        return
+    differing = sorted(key for key in expected if key != "attributes" and found.get(key) != expected[key])
+    if differing:
+        yield Finding(episode.id, array, "metadata", f"{path}: {', '.join(differing)} not as this format has it")
+
+
+def _json_of(path: Path) -> dict[str, Any] | None:
+    try:
+        data = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    return data if isinstance(data, dict) else None

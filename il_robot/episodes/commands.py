@@ -1,0 +1,167 @@
+"""The commands ``il-robot dataset info | validate | recover | plot``: they print, and return the exit code."""
+
+from __future__ import annotations
+
+import dataclasses
+import json as json_text
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+from tyro.conf import Positional
+
+from il_robot.episodes.dataset import episode_folders
+from il_robot.episodes.recovery import recover as recover_episode
+from il_robot.episodes.summary import DatasetSummary, summarise
+from il_robot.episodes.validation import validate_dataset
+from il_robot.errors import Fault, IlRobotError
+
+AsJson = Annotated[bool, tyro.conf.arg(name="json")]
+
+
+def info(dataset: Positional[Path], /, as_json: AsJson = False) -> int:
+    """Show what a dataset holds: episodes, steps, minutes, rates, drops, outcomes, size.
+
+    Examples:
+        il-robot dataset info data/cube
+        il-robot dataset info data/cube --json
+
+    Args:
+        dataset: a folder of episodes.
+        as_json: print JSON for a script instead of a table.
+    """
+    summary = summarise(dataset)
+    if as_json:
+        totals = {
+            "steps": summary.steps,
+            "minutes": summary.minutes,
+            "size_bytes": summary.size_bytes,
+            "outcomes": summary.outcomes,
+            "missing": summary.missing,
+        }
+        print(json_text.dumps({**dataclasses.asdict(summary), "total": totals}, indent=1))
+        return 0
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=120)
+    console.print(_table(summary))
+    outcomes = ", ".join(f"{count} {outcome}" for outcome, count in sorted(summary.outcomes.items()))
+    console.print(
+        f"{len(summary.episodes)} episodes, {summary.steps} steps, {summary.minutes:.1f} minutes, "
+        f"{summary.size_bytes / 1e6:.1f} MB; {outcomes}; {summary.missing} frames missing; "
+        f"tasks: {', '.join(sorted({one.task for one in summary.episodes}))}",
+        highlight=False,
+    )
+    for name, why in summary.skipped.items():
+        console.print(f"left out: {name}: {why}", soft_wrap=True, markup=False)
+    return 0
+
+
+def validate(dataset: Positional[Path], /, as_json: AsJson = False) -> int:
+    """Look for every fault: damaged files, bad timing, frozen or black pictures, impossible motion.
+
+    Prints one line per fault. Exit code 0: clean, 1: faults, 2: not a dataset.
+
+    Examples:
+        il-robot dataset validate data/cube
+        il-robot dataset validate data/cube --json
+
+    Args:
+        dataset: a folder of episodes.
+        as_json: print JSON for a script instead of lines.
+    """
+    folders = episode_folders(dataset)
+    with _progress() as progress:
+        task = progress.add_task("validating", total=len(folders))
+        findings = validate_dataset(dataset, done=lambda _: progress.advance(task))
+    if as_json:
+        print(json_text.dumps([dataclasses.asdict(finding) for finding in findings], indent=1))
+    else:
+        for finding in findings:
+            print(finding)
+        bad = len({finding.episode for finding in findings})
+        print(f"{len(folders)} episodes: {len(findings)} faults in {bad} of them" if findings else "no fault found")
+    return 1 if findings else 0
+
+
+def recover(dataset: Positional[Path], /, as_json: AsJson = False) -> int:
+    """Complete the episodes that a killed recorder left; doing it again changes nothing.
+
+    Exit code 0: every episode is complete now, 1: some could not be recovered, 2: not a dataset.
+
+    Examples:
+        il-robot dataset recover data/cube
+
+    Args:
+        dataset: a folder of episodes.
+        as_json: print JSON for a script instead of lines.
+    """
+    done, failed = [], {}
+    for folder in episode_folders(dataset):
+        try:
+            done.append(recover_episode(folder))
+        except IlRobotError as error:
+            failed[folder.name] = str(error)
+    if as_json:
+        print(json_text.dumps({"episodes": [dataclasses.asdict(one) for one in done], "failed": failed}, indent=1))
+        return 1 if failed else 0
+    for one in done:
+        lost = f", {one.damaged_frames} frames damaged" if one.damaged_frames else ""
+        if one.state != "untouched":
+            print(f"{one.episode}: {one.state}: {one.steps} steps{lost}")
+    for text in failed.values():
+        print(text)
+    untouched = sum(one.state == "untouched" for one in done)
+    print(f"{len(done) - untouched} recovered, {untouched} were complete, {len(failed)} could not be recovered")
+    return 1 if failed else 0
+
+
+def plot(episode: Positional[Path], /, out: Path) -> int:
+    """Draw an episode into one PNG: joints, camera strip, timing, interventions shaded.
+
+    Examples:
+        il-robot dataset plot data/cube/20260101T120000_000.zarr --out episode.png
+
+    Args:
+        episode: an episode folder.
+        out: the picture to write (.png, .pdf or .svg).
+    """
+    from il_robot.episodes.plot import episode_figure, save
+    from il_robot.episodes.reader import Episode
+
+    try:
+        save(episode_figure(Episode(episode)), out)
+    except OSError as error:
+        raise Fault(f"{out}: {error.strerror}") from None
+    print(out)
+    return 0
+
+
+def _table(summary: DatasetSummary) -> Table:
+    table = Table(title=summary.dataset, title_justify="left", box=box.SIMPLE_HEAD)
+    table.add_column("episode", no_wrap=True)
+    for name in ("steps", "s", "Hz", "miss/rep/skip", "takeovers", "MB"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("outcome")
+    for one in summary.episodes:
+        table.add_row(
+            one.name,
+            str(one.steps),
+            f"{one.seconds:.1f}",
+            f"{one.rate_hz:.2f}",
+            "/".join(str(sum(counts.values())) for counts in (one.missing, one.repeated, one.skipped)),
+            str(one.interventions),
+            f"{one.size_bytes / 1e6:.1f}",
+            one.outcome + (" (recovered)" if one.recovered else f" ({one.fault})" if one.fault else ""),
+        )
+    return table
+
+
+def _progress() -> Progress:
+    """Drawn on the error stream, so that the output can be piped."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    return Progress(*columns, console=Console(stderr=True), transient=True)

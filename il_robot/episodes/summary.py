@@ -1,0 +1,95 @@
+"""What a dataset holds, in numbers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from il_robot.episodes.dataset import Dataset
+from il_robot.episodes.reader import Episode
+
+
+@dataclass(frozen=True)
+class EpisodeSummary:
+    """One episode."""
+
+    name: str
+    steps: int
+    seconds: float
+    rate_hz: float
+    """As measured from the stamps of the steps."""
+    outcome: str
+    interventions: int
+    missing: dict[str, int]
+    """Camera name -> steps without a frame."""
+    repeated: dict[str, int]
+    skipped: dict[str, int]
+    size_bytes: int
+    task: str
+    operator: str
+    policy: str
+    recovered: bool
+    fault: str
+
+
+@dataclass(frozen=True)
+class DatasetSummary:
+    """A whole dataset."""
+
+    dataset: str
+    episodes: list[EpisodeSummary]
+    skipped: dict[str, str]
+    """Folder -> why it is left out."""
+
+    @property
+    def steps(self) -> int:
+        return sum(episode.steps for episode in self.episodes)
+
+    @property
+    def minutes(self) -> float:
+        return sum(episode.seconds for episode in self.episodes) / 60
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(episode.size_bytes for episode in self.episodes)
+
+    @property
+    def outcomes(self) -> dict[str, int]:
+        return dict(Counter(episode.outcome for episode in self.episodes))
+
+    @property
+    def missing(self) -> int:
+        return sum(sum(episode.missing.values()) for episode in self.episodes)
+
+
+def summarise(path: Path) -> DatasetSummary:
+    """The numbers of every complete episode. Raises BadInput when ``path`` is not a dataset."""
+    dataset = Dataset(path)
+    return DatasetSummary(str(path), [summarise_episode(episode) for episode in dataset], dataset.skipped)
+
+
+def summarise_episode(episode: Episode) -> EpisodeSummary:
+    """The numbers of one episode; reads its stamps and interventions."""
+    stamps = episode.step_ns
+    span = float(stamps[-1] - stamps[0]) / 1e9 if len(stamps) > 1 else 0.0
+    losses = episode.recorded.losses
+    return EpisodeSummary(
+        name=episode.id,
+        steps=episode.steps,
+        seconds=episode.steps / episode.info.fps,
+        rate_hz=(episode.steps - 1) / span if span > 0 else episode.info.fps,
+        outcome=episode.outcome,
+        interventions=int(np.count_nonzero(np.unique(episode.intervention))),
+        missing={name: loss.missing for name, loss in losses.items()},
+        repeated={name: loss.repeated for name, loss in losses.items()},
+        skipped={name: loss.skipped for name, loss in losses.items()},
+        size_bytes=sum(file.stat().st_size for file in episode.path.rglob("*") if file.is_file()),
+        task=episode.info.task,
+        operator=episode.info.operator,
+        policy=episode.info.policy,
+        recovered=episode.recorded.recovered,
+        fault=episode.recorded.fault,
+    )

@@ -1,0 +1,47 @@
+"""Finds every fault of a dataset: damaged files, bad timing, bad pictures, impossible motion."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from il_robot.episodes.checks.finding import Finding, Tolerances
+from il_robot.episodes.checks.motion import check_motion
+from il_robot.episodes.checks.pictures import check_pictures
+from il_robot.episodes.checks.storage import check_storage
+from il_robot.episodes.checks.timing import check_timing
+from il_robot.episodes.dataset import episode_folders
+from il_robot.episodes.layout import SUFFIX
+from il_robot.episodes.reader import Episode
+from il_robot.errors import BadInput
+
+
+def validate_episode(path: Path, bounds: Tolerances | None = None) -> list[Finding]:
+    """Every fault of one episode. Never raises for what the episode holds: damage is a finding too."""
+    bounds = bounds or Tolerances()
+    name = path.name.removesuffix(SUFFIX)
+    try:
+        episode = Episode(path)
+    except BadInput as error:
+        return [Finding(name, "episode", "unreadable", str(error))]
+    if not episode.complete:
+        text = f"not complete: il-robot dataset recover {path.parent}"
+        return [Finding(name, "episode", "incomplete", text)]
+    findings = list(check_storage(episode))
+    arrays_damaged = any(finding.kind == "checksum" for finding in findings)
+    if not arrays_damaged:
+        findings += check_timing(episode, bounds)
+        findings += check_motion(episode, bounds)
+        findings += check_pictures(episode, bounds)
+    return findings
+
+
+def validate_dataset(
+    dataset: Path, bounds: Tolerances | None = None, done: Callable[[str], None] = lambda episode: None
+) -> list[Finding]:
+    """Every fault of every episode; ``done`` is told of each episode looked at. Raises BadInput for no dataset."""
+    findings: list[Finding] = []
+    for folder in episode_folders(dataset):
+        findings += validate_episode(folder, bounds)
+        done(folder.name)
+    return findings

@@ -1,0 +1,226 @@
+"""Every kind of fault is put into an episode, and found where it is; a clean episode has none."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from recorded import PERIOD_NS, frames_of, info_of, record, step_of
+
+from il_robot.episodes import commands
+from il_robot.episodes.checks.finding import Finding
+from il_robot.episodes.jpeg_codec import encode
+from il_robot.episodes.layout import EpisodeInfo, JointInfo
+from il_robot.episodes.reader import Episode
+from il_robot.episodes.shard import shard_path
+from il_robot.episodes.validation import validate_dataset, validate_episode
+from il_robot.episodes.writer import EpisodeWriter
+from il_robot.errors import BadInput
+from il_robot.types import Frame, Step
+
+TWO = (("cam_high", 120, 160), ("cam_wrist", 17, 33))
+Change = Callable[[int, Step, dict[str, Frame | None]], Step]
+
+
+def record_changed(dataset: Path, change: Change, steps: int = 60, info: EpisodeInfo | None = None) -> Path:
+    """An episode whose every step went through ``change``, which may also edit its frames."""
+    info = info or info_of(TWO)
+    writer = EpisodeWriter.create(dataset, info, minimum_s=1, queue_steps=steps, sync_s=None)
+    for t in range(steps):
+        frames: dict[str, Frame | None] = dict(frames_of(info, t))
+        step = change(t, step_of(info, t), frames)
+        writer.append(step, frames)
+    return writer.close()
+
+
+def kinds(findings: list[Finding]) -> set[tuple[str, str, int | None, int | None]]:
+    return {(one.kind, one.stream, one.first, one.last) for one in findings}
+
+
+def test_a_clean_episode_has_no_fault(tmp_path: Path) -> None:
+    assert validate_episode(record(tmp_path, info_of(TWO), 300)) == []
+
+
+def late(t: int, step: Step, frames: dict[str, Frame | None]) -> Step:
+    return replace(step, time_ns=step.time_ns + (3 * PERIOD_NS if t >= 30 else 0), joint_ns=step.joint_ns)
+
+
+def test_a_gap_between_steps_is_found(tmp_path: Path) -> None:
+    found = validate_episode(record_changed(tmp_path, late))
+    assert ("gap", "steps", 30, 30) in kinds(found)
+    assert "gap of 80.0 ms where 20.0 ms belong" in str(found[0])
+
+
+def test_time_that_does_not_advance_is_found(tmp_path: Path) -> None:
+    def back(t: int, step: Step, frames: dict[str, Frame | None]) -> Step:
+        return replace(step, time_ns=step_of(info_of(TWO), 9).time_ns) if t == 10 else step
+
+    assert ("backwards", "steps", 10, 10) in kinds(validate_episode(record_changed(tmp_path, back)))
+
+
+def test_jitter_is_found(tmp_path: Path) -> None:
+    def shaken(t: int, step: Step, frames: dict[str, Frame | None]) -> Step:
+        return replace(step, time_ns=step.time_ns + (6_000_000 if t % 2 else 0))
+
+    assert ("jitter", "steps", None, None) in kinds(validate_episode(record_changed(tmp_path, shaken)))
+
+
+def restamped(camera: str, first: int, last: int, shift_ns: int) -> Change:
+    def change(t: int, step: Step, frames: dict[str, Frame | None]) -> Step:
+        frame = frames[camera]
+        if first <= t <= last and frame is not None:
+            frames[camera] = replace(frame, time_ns=frame.time_ns + shift_ns)
+        return step
+
+    return change
+
+
+def test_old_future_and_backward_frames_are_found(tmp_path: Path) -> None:
+    old = kinds(validate_episode(record_changed(tmp_path, restamped("cam_high", 20, 22, -200_000_000))))
+    assert ("stale", "cam_high", 20, 22) in old
+    assert ("backwards", "cam_high", 20, 20) in old
+    assert ("skew", "cameras", 20, 22) in old
+    future = kinds(validate_episode(record_changed(tmp_path, restamped("cam_wrist", 5, 6, 60_000_000))))
+    assert ("future", "cam_wrist", 5, 6) in future
+
+
+def test_missing_and_dropped_frames_are_found(tmp_path: Path) -> None:
+    def lossy(t: int, step: Step, frames: dict[str, Frame | None]) -> Step:
+        if 10 <= t <= 12:
+            frames["cam_high"] = None
+        wrist = frames["cam_wrist"]
+        if t >= 40 and wrist is not None:
+            frames["cam_wrist"] = replace(wrist, sequence=wrist.sequence + 2)
+        return step
+
+    found = validate_episode(record_changed(tmp_path, lossy))
+    assert kinds(found) == {("missing", "cam_high", 10, 12), ("dropped", "cam_wrist", 40, 40)}
+
+
+def pictured(first: int, last: int, jpeg: bytes) -> Change:
+    def change(t: int, step: Step, frames: dict[str, Frame | None]) -> Step:
+        frame = frames["cam_high"]
+        if first <= t <= last and frame is not None:
+            frames["cam_high"] = replace(frame, jpeg=jpeg)
+        return step
+
+    return change
+
+
+def test_a_frozen_and_a_black_camera_are_found(tmp_path: Path) -> None:
+    same = frames_of(info_of(TWO), 20)["cam_high"].jpeg
+    assert ("frozen", "cam_high", 20, 25) in kinds(validate_episode(record_changed(tmp_path, pictured(20, 25, same))))
+    black = encode(np.zeros((120, 160, 3), np.uint8))
+    assert ("black", "cam_high", 30, 30) in kinds(validate_episode(record_changed(tmp_path, pictured(30, 30, black))))
+
+
+def test_a_picture_that_does_not_decode_is_found(tmp_path: Path) -> None:
+    jpeg = frames_of(info_of(TWO), 0)["cam_high"].jpeg
+    hollow = jpeg[: len(jpeg) // 2] + b"\xff\xd9"
+    found = kinds(validate_episode(record_changed(tmp_path, pictured(25, 25, hollow))))
+    assert ("undecodable", "cam_high", 25, 25) in found
+
+
+def moved(array: str, t_bad: int, joint: int, value: float) -> Change:
+    def change(t: int, step: Step, frames: dict[str, Frame | None]) -> Step:
+        if t != t_bad:
+            return step
+        if array == "action":
+            action = step.action.copy()
+            action[joint] = value
+            return replace(step, action=action)
+        qpos = step.observation.qpos.copy()
+        qpos[joint] = value
+        return replace(step, observation=replace(step.observation, qpos=qpos))
+
+    return change
+
+
+def test_impossible_motion_is_found(tmp_path: Path) -> None:
+    assert ("nan", "joint_3", 7, 7) in kinds(validate_episode(record_changed(tmp_path, moved("qpos", 7, 3, np.nan))))
+    beyond = kinds(validate_episode(record_changed(tmp_path, moved("action", 8, 2, 3.2))))
+    assert ("limit", "joint_2", 8, 8) in beyond
+    assert ("jump", "joint_2", 8, 9) in beyond
+
+
+def test_a_gripper_outside_its_range_is_found(tmp_path: Path) -> None:
+    info = info_of(TWO)
+    gripper = JointInfo("left_gripper", "opening", 0.0, 1.0, 50.0)
+    info = replace(info, joints=(*info.joints[:-1], gripper))
+
+    def open_wide(t: int, step: Step, frames: dict[str, Frame | None]) -> Step:
+        qpos = step.observation.qpos.copy()
+        qpos[-1] = 1.2 if t == 30 else 0.5
+        action = step.action.copy()
+        action[-1] = 0.5
+        return replace(step, observation=replace(step.observation, qpos=qpos), action=action)
+
+    found = validate_episode(record_changed(tmp_path, open_wide, info=info))
+    assert kinds(found) == {("limit", "left_gripper", 30, 30)}
+
+
+def test_standing_idle_at_both_ends_is_found(tmp_path: Path) -> None:
+    def idle(t: int, step: Step, frames: dict[str, Frame | None]) -> Step:
+        moving = min(max(t - 150, 0), 50)
+        return replace(step, action=np.full(14, 0.02 * moving, np.float32))
+
+    found = kinds(validate_episode(record_changed(tmp_path, idle, steps=400)))
+    assert found == {("idle", "episode", 0, 150), ("idle", "episode", 200, 399)}
+
+
+def test_damage_on_disk_is_found(tmp_path: Path) -> None:
+    path = record(tmp_path, info_of(TWO), 20)
+    offset = int(Episode(path)._index("cam_wrist", 0)[4, 0])
+    shard = shard_path(path, "cam_wrist", 0)
+    raw = bytearray(shard.read_bytes())
+    raw[offset + 20] ^= 1
+    shard.write_bytes(raw)
+    assert kinds(validate_episode(path)) == {("checksum", "cam_wrist", 4, 4)}
+    raw[3] ^= 1
+    shard.write_bytes(raw)
+    assert kinds(validate_episode(path)) == {("checksum", "cam_wrist", 0, 19)}
+    (path / "action/zarr.json").write_text("{}")
+    (path / "time/step_ns/zarr.json").unlink()
+    (path / "action/c/0/0").write_bytes(b"short")
+    assert {(one.kind, one.stream) for one in validate_episode(path)} == {
+        ("checksum", "cam_wrist"),
+        ("metadata", "action"),
+        ("checksum", "action"),
+        ("metadata", "time/step_ns"),
+    }
+
+
+def test_unreadable_and_incomplete_episodes_are_findings(tmp_path: Path) -> None:
+    record(tmp_path, info_of(TWO), 20, episode_id="a")
+    path = record(tmp_path, info_of(TWO), 20, episode_id="b")
+    text = (path / "zarr.json").read_text()
+    (path / "zarr.json").write_text(text.replace('"complete": true', '"complete": false'))
+    (tmp_path / "c.zarr").mkdir()
+    assert [(one.episode, one.kind) for one in validate_dataset(tmp_path)] == [("b", "incomplete"), ("c", "unreadable")]
+
+
+def test_the_commands_tell_scripts_by_exit_code_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = record(tmp_path, info_of(TWO), 60, episode_id="a")
+    assert commands.validate(tmp_path) == 0
+    assert "no fault found" in capsys.readouterr().out
+    assert commands.info(tmp_path) == 0
+    assert "1 episodes, 60 steps" in capsys.readouterr().out
+    assert commands.info(tmp_path, as_json=True) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert data["total"]["steps"] == 60
+    assert data["episodes"][0]["name"] == "a"
+    assert data["episodes"][0]["rate_hz"] == pytest.approx(50.0)
+    assert commands.recover(tmp_path) == 0
+    assert "0 recovered, 1 were complete" in capsys.readouterr().out
+
+    (path / "action/c/0/0").unlink()
+    assert commands.validate(tmp_path, as_json=True) == 1
+    (finding,) = json.loads(capsys.readouterr().out)
+    assert (finding["episode"], finding["stream"], finding["kind"]) == ("a", "action", "checksum")
+    for command in (commands.info, commands.validate, commands.recover):
+        with pytest.raises(BadInput, match="no such dataset"):
+            command(tmp_path / "nowhere")
