@@ -1,140 +1,135 @@
-"""``il-robot evaluate``: fresh starts in the simulator, driven as on a robot: chunks, ensembling, safety gate."""
+"""``il-robot evaluate``: a trained policy on fresh starts, as a table, as JSON, as a film."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from statistics import NormalDist
+import json as json_text
+from contextlib import closing, nullcontext
+from pathlib import Path
+from typing import Annotated, Any
 
-import numpy as np
+import cattrs
+import torch
+import tyro
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
 
-from il_robot.control.ensemble import ChunkExecution
-from il_robot.control.safety import SafetyGate
+from il_robot.control.ensemble import ChunkExecution, Ensemble, OpenLoop
 from il_robot.errors import BadInput
-from il_robot.rig import Rig
-from il_robot.sim import rollout
-from il_robot.sim.rollout import Listener, Outcome
-from il_robot.sim.task import Milestone
 from il_robot.sim.world import World
-from il_robot.types import Floats, Observation, Policy
+from il_robot.training.checkpoint import WeightsName
+from il_robot.training.driver import Driver
+from il_robot.training.evaluation import Evaluation, Share, drive
+from il_robot.training.film import Film
+from il_robot.training.loaded_policy import LoadedPolicy, load_policy
 
-EPISODE_STEPS = 400
-"""As in ACT's simulated tasks: 8 s at 50 Hz."""
-FIRST_START = 1_000_000
-"""Evaluations begin at this seed of the simulator, far from the seeds of demonstrations."""
-
-
-class Driver:
-    """Policy, chunk execution and safety gate as one function from observation to action."""
-
-    def __init__(self, policy: Policy, execution: ChunkExecution, rig: Rig, every: int = 1) -> None:
-        """The policy is asked every ``every`` steps."""
-        self._policy = policy
-        self._execution = execution
-        self._rig = rig
-        self._every = every
-        self.restart()
-
-    def restart(self) -> None:
-        """Begins an episode: nothing of the one before is remembered."""
-        self._policy.reset()
-        self._execution.clear()
-        self._gate = SafetyGate(self._rig)
-        self._steps = 0
-
-    def act(self, observation: Observation) -> Floats:
-        """(J,) the action to send; not finite when the policy's is not, so that this counts as a crash."""
-        if self._steps % self._every == 0:
-            self._execution.add(self._policy.predict(observation))
-        self._steps += 1
-        asked = self._execution.at(observation.time_ns)
-        if asked is not None and not np.isfinite(asked).all():
-            return asked
-        if not self._gate.started:
-            self._gate.start(observation.qpos)
-        return self._gate.filter(asked, observation.time_ns, observation.time_ns)[0]
-
-
-@dataclass(frozen=True)
-class Share:
-    """How many of how many, with a 95 % confidence interval."""
-
-    count: int
-    of: int
-    low: float
-    high: float
-
-    @property
-    def rate(self) -> float:
-        return self.count / self.of
-
-
-def share(count: int, of: int, confidence: float = 0.95) -> Share:
-    """The Wilson score interval (Wilson 1927) of a binomial share."""
-    if not 0 <= count <= of or of < 1:
-        raise BadInput(f"share: {count} of {of}")
-    z = NormalDist().inv_cdf(0.5 + confidence / 2)
-    rate = count / of
-    middle = (rate + z * z / (2 * of)) / (1 + z * z / of)
-    half = z / (1 + z * z / of) * math.sqrt(rate * (1 - rate) / of + z * z / (4 * of * of))
-    return Share(count, of, max(0.0, middle - half), min(1.0, middle + half))
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """What several fresh starts came to."""
-
-    outcomes: tuple[Outcome, ...]
-
-    def _count(self, said: Callable[[Outcome], bool]) -> Share:
-        return share(sum(map(said, self.outcomes)), len(self.outcomes))
-
-    @property
-    def held(self) -> Share:
-        """The left gripper holds the cube at the end: the stricter success."""
-        return self._count(lambda outcome: outcome.held)
-
-    @property
-    def success(self) -> Share:
-        """The cube was handed over, once at least."""
-        return self._count(lambda outcome: outcome.success)
-
-    @property
-    def crash(self) -> Share:
-        return self._count(lambda outcome: bool(outcome.crash))
-
-    @property
-    def stall(self) -> Share:
-        return self._count(lambda outcome: outcome.stall)
-
-    @property
-    def milestones(self) -> dict[str, Share]:
-        """Milestone -> how many episodes reached it."""
-        return {m.name.lower(): self._count(lambda o, m=m: o.reached >= m) for m in Milestone if m > 0}  # type: ignore[misc]
+FILMED = 5
+"""Episodes in a film."""
 
 
 def evaluate(
-    driver: Driver,
-    world: World,
+    run: Annotated[Path, tyro.conf.Positional],
     *,
-    episodes: int,
+    task: str = "transfer_cube",
+    episodes: int = 50,
     seed: int = 0,
-    cameras: Sequence[str] = (),
-    steps: int = EPISODE_STEPS,
-    on_step: Listener | None = None,
-    tell: Callable[[Evaluation], None] = lambda so_far: None,
+    json: bool = False,
+    video: Path | None = None,
+    ensemble: bool = True,
+    m: float = 0.01,
+    weights: WeightsName = "last",
 ) -> Evaluation:
-    """Drives ``episodes`` fresh starts; start number i is a function of ``seed + i`` alone.
+    """Lets a trained policy drive the simulated rig from fresh starts.
 
-    ``cameras`` are rendered for the driver and for ``on_step``; ``tell`` is called after each episode.
+    Example: il-robot evaluate runs/act --task transfer_cube --episodes 50 --seed 0
+
+    Args:
+        run: The folder of a training run.
+        task: Task of the simulator.
+        episodes: Fresh starts, none of which a demonstration began from.
+        seed: Of the first start; the others follow.
+        json: Print JSON instead of a table.
+        video: Film the first episodes with all cameras into this .mp4 file.
+        ensemble: Average all predictions for a moment; else follow one chunk to its end, then the next.
+        m: Of the average: weights exp(-m i), i = 0 the oldest prediction.
+        weights: last, or best by validation loss.
     """
     if episodes < 1:
         raise BadInput(f"--episodes {episodes} must be at least 1")
-    outcomes: list[Outcome] = []
-    for number in range(episodes):
-        driver.restart()
-        start = FIRST_START + seed + number
-        outcomes.append(rollout.run(world, driver.act, seed=start, steps=steps, cameras=cameras, on_step=on_step))
-        tell(Evaluation(tuple(outcomes)))
-    return Evaluation(tuple(outcomes))
+    policy = load_policy(run, weights=weights)
+    driver = _driver(policy, ensemble, m)
+    # Networks of this size run fastest on one thread, as in the policy node.
+    torch.set_num_threads(1)
+    console = Console(stderr=json)
+    with (
+        closing(World(policy.rig, task)) as world,
+        Film(video, policy.rig) if video else nullcontext() as film,
+        Progress(console=console) as bar,
+    ):
+        progress = bar.add_task("evaluate", total=episodes)
+        evaluation = Evaluation(())
+        for part, filmed in ((min(FILMED, episodes), film), (episodes - min(FILMED, episodes), None)):
+            evaluation += drive(
+                driver,
+                world,
+                episodes=part,
+                seed=seed + len(evaluation.outcomes),
+                cameras=policy.rig.camera_names if filmed else policy.cameras,
+                on_step=filmed.add if filmed else None,
+                tell=lambda: bar.advance(progress),
+            )
+    if json:
+        print(json_text.dumps(_facts(evaluation, policy, run, task, seed, ensemble)))
+    else:
+        console.print(_table(evaluation, policy))
+        if video:
+            console.print(f"film of the first {min(FILMED, episodes)} episodes: {video}", soft_wrap=True)
+    return evaluation
+
+
+def _driver(policy: LoadedPolicy, ensemble: bool, m: float) -> Driver:
+    k = policy.chunk_size
+    execution: ChunkExecution = Ensemble(len(policy.rig.joints), k, m) if ensemble else OpenLoop(k)
+    return Driver(policy, execution, policy.rig, every=1 if ensemble else k)
+
+
+def _table(evaluation: Evaluation, policy: LoadedPolicy) -> Table:
+    table = Table(title=f"{policy.description.policy}, {len(evaluation.outcomes)} fresh starts")
+    table.add_column("")
+    for heading in ("episodes", "share", "95 % interval"):
+        table.add_column(heading, justify="right")
+
+    def row(name: str, part: Share, style: str | None = None) -> None:
+        interval = f"{part.low:.0%} to {part.high:.0%}"
+        table.add_row(name, f"{part.count}/{part.of}", f"{part.rate:.0%}", interval, style=style)
+
+    for name, part in evaluation.milestones.items():
+        row(f"reached {name}", part)
+    table.add_section()
+    row("success: handed over once", evaluation.success, "bold")
+    row("held at the end", evaluation.held, "bold")
+    row("crashed", evaluation.crash)
+    row("stalled", evaluation.stall)
+    return table
+
+
+def _facts(
+    evaluation: Evaluation, policy: LoadedPolicy, run: Path, task: str, seed: int, ensemble: bool
+) -> dict[str, Any]:
+    parts = {name: getattr(evaluation, name) for name in ("held", "success", "crash", "stall")}
+    return {
+        "run": str(run),
+        "policy": policy.description.policy,
+        "task": task,
+        "seed": seed,
+        "ensemble": ensemble,
+        **{name: _share_facts(part) for name, part in parts.items()},
+        "milestones": {name: _share_facts(part) for name, part in evaluation.milestones.items()},
+        "outcomes": [
+            {**cattrs.unstructure(outcome), "reached": outcome.reached.name.lower()} for outcome in evaluation.outcomes
+        ],
+    }
+
+
+def _share_facts(part: Share) -> dict[str, float]:
+    return {"count": part.count, "of": part.of, "rate": part.rate, "low": part.low, "high": part.high}

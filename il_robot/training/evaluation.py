@@ -1,0 +1,106 @@
+"""How well a policy does over fresh starts in the simulator, with intervals that say how sure that is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+from il_robot.errors import BadInput
+from il_robot.sim import rollout
+from il_robot.sim.rollout import Listener, Outcome
+from il_robot.sim.task import Milestone
+from il_robot.sim.world import World
+from il_robot.training.driver import Driver
+
+EPISODE_STEPS = 400
+"""As in ACT's simulated tasks: 8 s at 50 Hz."""
+FIRST_START = 1_000_000
+"""Evaluations begin at this seed of the simulator, far from the seeds of demonstrations."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """How many of how many, with a 95 % confidence interval."""
+
+    count: int
+    of: int
+    low: float
+    high: float
+
+    @property
+    def rate(self) -> float:
+        return self.count / self.of
+
+
+def share(count: int, of: int, confidence: float = 0.95) -> Share:
+    """The Wilson score interval (Wilson 1927) of a binomial share."""
+    if not 0 <= count <= of or of < 1:
+        raise BadInput(f"share: {count} of {of}")
+    z = NormalDist().inv_cdf(0.5 + confidence / 2)
+    rate = count / of
+    middle = (rate + z * z / (2 * of)) / (1 + z * z / of)
+    half = z / (1 + z * z / of) * math.sqrt(rate * (1 - rate) / of + z * z / (4 * of * of))
+    return Share(count, of, max(0.0, middle - half), min(1.0, middle + half))
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What several fresh starts came to."""
+
+    outcomes: tuple[Outcome, ...]
+
+    def __add__(self, other: Evaluation) -> Evaluation:
+        return Evaluation(self.outcomes + other.outcomes)
+
+    def _count(self, said: Callable[[Outcome], bool]) -> Share:
+        return share(sum(map(said, self.outcomes)), len(self.outcomes))
+
+    @property
+    def held(self) -> Share:
+        """The left gripper holds the cube at the end: the stricter success."""
+        return self._count(lambda outcome: outcome.held)
+
+    @property
+    def success(self) -> Share:
+        """The cube was handed over, once at least."""
+        return self._count(lambda outcome: outcome.success)
+
+    @property
+    def crash(self) -> Share:
+        return self._count(lambda outcome: bool(outcome.crash))
+
+    @property
+    def stall(self) -> Share:
+        return self._count(lambda outcome: outcome.stall)
+
+    @property
+    def milestones(self) -> dict[str, Share]:
+        """Milestone -> how many episodes reached it."""
+        of = len(self.outcomes)
+        return {m.name.lower(): share(sum(o.reached >= m for o in self.outcomes), of) for m in Milestone if m > 0}
+
+
+def drive(
+    driver: Driver,
+    world: World,
+    *,
+    episodes: int,
+    seed: int = 0,
+    cameras: Sequence[str] = (),
+    steps: int = EPISODE_STEPS,
+    on_step: Listener | None = None,
+    tell: Callable[[], None] = lambda: None,
+) -> Evaluation:
+    """Drives ``episodes`` fresh starts; start number i is a function of ``seed + i`` alone.
+
+    ``cameras`` are rendered for the driver and for ``on_step``; ``tell`` is called after each episode.
+    """
+    outcomes: list[Outcome] = []
+    for number in range(episodes):
+        driver.restart()
+        start = FIRST_START + seed + number
+        outcomes.append(rollout.run(world, driver.act, seed=start, steps=steps, cameras=cameras, on_step=on_step))
+        tell()
+    return Evaluation(tuple(outcomes))
