@@ -85,7 +85,7 @@ class CameraWiring:
     rate_hz: float
     format: Literal["MJPG", "YUYV"] = "MJPG"
     controls: dict[str, int] = field(default_factory=dict)
-    """V4L2 controls by name, written at start and read back: exposure, focus, white balance."""
+    """By the names in hardware/v4l2.py, written at start and read back: exposure, focus, white balance."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,118 @@
+"""Cameras of the kernel (V4L2), through OpenCV: the camera's own JPEG is passed on untouched where it gives one."""
+
+from __future__ import annotations
+
+import time
+
+import cv2
+import numpy as np
+import simplejpeg
+from numpy.typing import NDArray
+
+from hardware.camera import Captured
+from hardware.wiring import CameraWiring
+from il_robot.errors import BadInput, Fault, nearest
+from il_robot.rig import Camera as CameraSettings
+
+CONTROLS = {
+    "auto_exposure": cv2.CAP_PROP_AUTO_EXPOSURE,  # 1 manual, 3 automatic
+    "exposure": cv2.CAP_PROP_EXPOSURE,  # [100 us]
+    "auto_white_balance": cv2.CAP_PROP_AUTO_WB,
+    "white_balance": cv2.CAP_PROP_WB_TEMPERATURE,  # [K]
+    "autofocus": cv2.CAP_PROP_AUTOFOCUS,
+    "focus": cv2.CAP_PROP_FOCUS,
+    "gain": cv2.CAP_PROP_GAIN,
+    "brightness": cv2.CAP_PROP_BRIGHTNESS,
+    "contrast": cv2.CAP_PROP_CONTRAST,
+    "saturation": cv2.CAP_PROP_SATURATION,
+    "sharpness": cv2.CAP_PROP_SHARPNESS,
+    "backlight": cv2.CAP_PROP_BACKLIGHT,
+    "zoom": cv2.CAP_PROP_ZOOM,
+}
+"""Control names of hardware.yaml. The automatic ones come first: they must be off before a value holds."""
+END_OF_JPEG = b"\xff\xd9"
+
+
+class V4l2Source:
+    """One device. See :class:`hardware.camera.Source`."""
+
+    def __init__(self, settings: CameraSettings, wiring: CameraWiring) -> None:
+        """Raises BadInput for a control nobody knows."""
+        for name in wiring.controls:
+            if name not in CONTROLS:
+                raise BadInput(f"camera {settings.name}: no control {name!r}; {nearest(name, CONTROLS)}")
+        self.rate_hz = wiring.rate_hz
+        self._settings = settings
+        self._wiring = wiring
+        self._device = cv2.VideoCapture()
+
+    def open(self) -> None:
+        """Opens, sets, reads back. Raises Fault when the camera does otherwise than asked."""
+        where = f"camera {self._settings.name} ({self._wiring.device})"
+        if not self._device.open(self._wiring.device, cv2.CAP_V4L2):
+            raise Fault(f"{where}: cannot open; is it plugged in, and is your user in the group video?")
+        fourcc = cv2.VideoWriter.fourcc(*self._wiring.format)
+        asked = {
+            "format": (cv2.CAP_PROP_FOURCC, float(fourcc)),
+            "width": (cv2.CAP_PROP_FRAME_WIDTH, float(self._settings.width)),
+            "height": (cv2.CAP_PROP_FRAME_HEIGHT, float(self._settings.height)),
+            "rate": (cv2.CAP_PROP_FPS, self._wiring.rate_hz),
+        }
+        asked |= {n: (CONTROLS[n], float(self._wiring.controls[n])) for n in CONTROLS if n in self._wiring.controls}
+        for key, value in asked.values():
+            self._device.set(key, value)
+        # Raw frames: OpenCV would decode JPEG only for us to encode it again.
+        self._device.set(cv2.CAP_PROP_CONVERT_RGB, float(self._wiring.format != "MJPG"))
+        self._device.set(cv2.CAP_PROP_BUFFERSIZE, 2.0)
+        for name, (key, value) in asked.items():
+            found = self._device.get(key)
+            if abs(found - value) > 0.5:
+                self.close()
+                raise Fault(f"{where}: {name} is {_shown(name, found)} after setting it to {_shown(name, value)}")
+
+    def next(self) -> Captured | None:
+        """Waits for the next frame. Raises Fault when the device is gone."""
+        ok, image = self._device.read()
+        if not ok:
+            raise Fault(f"camera {self._settings.name} ({self._wiring.device}): lost; is it plugged in?")
+        time_ns = since_1970(self._device.get(cv2.CAP_PROP_POS_MSEC))
+        jpeg = as_jpeg(np.asarray(image, np.uint8), self._settings)
+        return None if jpeg is None else Captured(jpeg, time_ns)
+
+    def close(self) -> None:
+        """Releases the device."""
+        self._device.release()
+
+
+def since_1970(driver_ms: float) -> int:
+    """The driver's capture time (monotonic clock, [ms]) in nanoseconds since 1970; now where it gives none."""
+    now_ns, age_ns = time.time_ns(), time.monotonic_ns() - round(driver_ms * 1e6)
+    plausible = driver_ms > 0 and 0 <= age_ns < 1_000_000_000
+    return now_ns - age_ns if plausible else now_ns
+
+
+def as_jpeg(image: NDArray[np.uint8], settings: CameraSettings) -> bytes | None:
+    """A frame as JPEG: the camera's own without the buffer's padding, or an (H, W, 3) BGR image encoded 4:2:0.
+
+    None when the camera's JPEG was cut short or has another size than ``settings``.
+    """
+    if image.ndim == 3 and image.shape[2] == 3:
+        encoded: bytes = simplejpeg.encode_jpeg(
+            np.ascontiguousarray(image), settings.quality, colorspace="BGR", colorsubsampling="420"
+        )
+        return encoded
+    buffer = image.tobytes()
+    jpeg = buffer[: buffer.rfind(END_OF_JPEG) + len(END_OF_JPEG)]
+    if not simplejpeg.is_jpeg(jpeg):
+        return None
+    try:
+        height, width, _, _ = simplejpeg.decode_jpeg_header(jpeg)
+    except ValueError:
+        return None
+    return jpeg if (width, height) == (settings.width, settings.height) else None
+
+
+def _shown(name: str, value: float) -> str:
+    if name != "format":
+        return f"{value:g}"
+    return int(value).to_bytes(4, "little").decode("ascii", "replace")
