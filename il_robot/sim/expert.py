@@ -25,7 +25,7 @@ PITCH_RAD = math.radians(60)
 """How far the right gripper leans down, from picking up to letting go."""
 CLOSED = 0.25
 """Opening asked for to grip; the 4 cm cube stops the fingers at 0.51."""
-_HOLDING_STEPS = 25
+_HOLDING_STEPS = 40
 
 RIGHT_CARRIES = turned(2, math.pi) @ turned(1, PITCH_RAD)
 LEFT_TAKES = turned(0, math.pi / 2)
@@ -56,7 +56,7 @@ class Expert:
 
     @property
     def done(self) -> bool:
-        """The left gripper has closed on the cube alone, half a second ago or more."""
+        """The left gripper has closed on the cube alone, 0.8 s ago or more."""
         return self.phase == "hold" and self._steps_in_phase > _HOLDING_STEPS
 
     def act(self, observation: Observation) -> Floats:

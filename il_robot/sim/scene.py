@@ -86,7 +86,7 @@ def check(rig: Rig) -> None:
 
 
 def _add_room(spec: mujoco.MjSpec) -> None:
-    """Table, aluminium frame, floor and walls; two lights that cast no shadow."""
+    """Table, aluminium frame, floor and walls; three lights that cast no shadow."""
     world = spec.worldbody
     half_x, half_y = TABLE_HALF_M
     box = mujoco.mjtGeom.mjGEOM_BOX
@@ -108,14 +108,15 @@ def _add_room(spec: mujoco.MjSpec) -> None:
     ]
     for position, size, rgba in seen_only:
         world.add_geom(type=box, pos=position, size=size, rgba=rgba, contype=0, conaffinity=0)
-    for x in (-0.7, 0.7):
+    for x, y, brightness in ((-0.7, -0.6, 0.38), (0.7, -0.6, 0.32), (0.0, 0.5, 0.22)):
         world.add_light(
-            pos=(x, -0.6, 1.6),
-            dir=(-x, 0.6, -1.6),
+            pos=(x, y, 1.6),
+            dir=(-x, -y, -1.6),
             type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL,
             castshadow=False,
-            diffuse=(0.35, 0.35, 0.35),
-            specular=(0.1, 0.1, 0.1),
+            ambient=(0.13, 0.13, 0.13),
+            diffuse=(brightness, brightness, brightness),
+            specular=(0.05, 0.05, 0.05),
         )
 
 
@@ -173,10 +174,8 @@ def _set_quality(spec: mujoco.MjSpec, rig: Rig) -> None:
     spec.visual.map.zfar = 10.0
     spec.stat.extent = 1.0
     spec.stat.center = (0, 0, 0.1)
-    headlight = spec.visual.headlight
-    headlight.ambient = (0.45, 0.45, 0.45)
-    headlight.diffuse = (0.25, 0.25, 0.25)
-    headlight.specular = (0, 0, 0)
+    # A light that moves with the camera would make a picture depend on which camera was drawn before.
+    spec.visual.headlight.active = 0
     for camera in rig.cameras:
         spec.visual.global_.offwidth = max(spec.visual.global_.offwidth, camera.width)
         spec.visual.global_.offheight = max(spec.visual.global_.offheight, camera.height)

@@ -16,6 +16,8 @@ from il_robot.sim.world import World
 
 REACH = ((-0.14, 0.32), (-0.3, 0.3))
 """x and y [m] within which the right arm can pick a cube up from the table."""
+LIFTED_M = CUBE_HALF_M + 0.015
+"""Height of the cube's middle above which it has been lifted, not just jolted."""
 HOLD_S = 0.5
 """How long the left gripper must have the cube alone before it counts as held."""
 
@@ -114,7 +116,7 @@ class TransferCube:
     def _judge(self, touching: Touching) -> Milestone:
         if self._alone > 0:
             return Milestone.HELD if self._alone >= self._hold_steps else Milestone.TRANSFER
-        if touching.right and touching.table:
+        if touching.right and self._world.cube[2] < LIFTED_M:
             return Milestone.TOUCH
         if touching.right:
             return Milestone.MEET if touching.left else Milestone.LIFT
