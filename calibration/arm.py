@@ -16,6 +16,7 @@ import yaml
 from numpy.typing import NDArray
 
 from calibration.gripper import GripperCalibration
+from calibration.intrinsics import CameraIntrinsics
 from calibration.joint import JointCalibration
 from il_robot import strict_yaml
 from il_robot.errors import BadInput, nearest
@@ -36,7 +37,7 @@ class ArmScale:
     is_gripper: NDArray[np.bool_]
     """(J,)."""
 
-    def position(self, ticks: NDArray[np.int64] | Sequence[int]) -> Floats:
+    def position(self, ticks: NDArray[np.int64] | Sequence[float]) -> Floats:
         """(J,) ticks as rad and openings."""
         return ((np.asarray(ticks) - self.zero) * self.scale).astype(np.float32)
 
@@ -76,6 +77,10 @@ class RigCalibration:
     version: int
     arms: dict[str, ArmCalibration]
     """By arm: ``follower_left``, ``leader_left``, ..."""
+    cameras: dict[str, CameraIntrinsics] = field(default_factory=dict)
+    """By camera."""
+    latency_s: dict[str, float] = field(default_factory=dict)
+    """By stream: how late its stamps are."""
 
     def __post_init__(self) -> None:
         if self.version != VERSION:

@@ -16,7 +16,7 @@ from il_robot.types import Frame
 
 REOPEN_S = 0.5
 STALE_PERIODS = 10
-STALE_MIN_S = 0.5
+STALE_MIN_S = 1.0
 
 
 @dataclass(frozen=True)

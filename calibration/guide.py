@@ -1,0 +1,125 @@
+"""The guided calibration of arms: pose after pose, every capture saved at once, so that it can be resumed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from calibration.arm import ArmCalibration
+from calibration.capture import Read, disagreement, fit_gripper, fit_joint, hold_still
+from il_robot import strict_yaml
+from il_robot.errors import BadInput, nearest
+
+Tell = Callable[[str], None]
+"""Shows an instruction and returns when the operator has done it."""
+
+
+@dataclass(frozen=True)
+class ReferencePose:
+    """A pose that a person can bring an arm into: against a jig, a stop, or by eye along its edges."""
+
+    name: str
+    instruction: str
+    angles: dict[str, float] = field(default_factory=dict)
+    """Every arm joint's angle in it [rad]."""
+
+
+@dataclass(frozen=True)
+class Poses:
+    """``poses.yaml`` of a rig."""
+
+    poses: tuple[ReferencePose, ...]
+
+    def check(self, joints: Sequence[str]) -> None:
+        """Whether each pose names each of these joints (grippers aside). Raises BadInput."""
+        for pose in self.poses:
+            if odd := sorted(set(pose.angles) ^ set(joints)):
+                raise BadInput(f"pose {pose.name}: joints missing or unknown: {nearest(odd[0], joints)}")
+
+
+@dataclass
+class Progress:
+    """Ticks captured so far: arm -> pose -> joint."""
+
+    captured: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
+
+    @classmethod
+    def resume(cls, path: Path) -> Progress:
+        """What an interrupted calibration left behind, or nothing. Raises BadInput."""
+        return strict_yaml.load(path, cls) if path.exists() else cls()
+
+    def save(self, path: Path) -> None:
+        path.write_text(yaml.safe_dump(asdict(self)), encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class ArmReport:
+    """What a calibration found out about one arm; written beside it."""
+
+    residual_rad: dict[str, float]
+    """By joint: how far the poses are from one straight line."""
+    sign_changed: tuple[str, ...]
+    zero_moved_rad: dict[str, float]
+    """By joint: against the calibration before."""
+
+
+def capture_arm(
+    arm: str, read: Read, joints: Sequence[str], prior: ArmCalibration, poses: Poses, tell: Tell, path: Path
+) -> None:
+    """Leads the operator through the poses that ``path`` does not have yet. ``read`` gives (J,) ticks.
+
+    The arm must be free. Raises BadInput when it is not held still; what was captured before is kept.
+    """
+    progress = Progress.resume(path)
+    steps = [(pose.name, pose.instruction) for pose in poses.poses]
+    if prior.grippers:
+        steps += [("gripper closed", "close the gripper fully"), ("gripper open", "open the gripper fully")]
+    done = progress.captured.setdefault(arm, {})
+    for name, instruction in steps:
+        if name not in done:
+            tell(f"{arm}: {instruction}")
+            done[name] = {j: float(t) for j, t in zip(joints, hold_still(read, joints), strict=True)}
+            progress.save(path)
+
+
+def fit_arm(arm: str, prior: ArmCalibration, poses: Poses, progress: Progress) -> tuple[ArmCalibration, ArmReport]:
+    """The calibration that the captured poses say. Raises BadInput when they contradict each other."""
+    done = progress.captured.get(arm, {})
+    fits = {}
+    for joint, before in prior.joints.items():
+        ticks = np.array([done[pose.name][joint] for pose in poses.poses])
+        fits[joint] = fit_joint(f"{arm} {joint}", ticks, np.array([p.angles[joint] for p in poses.poses]), before)
+    grippers = {
+        name: fit_gripper(done["gripper closed"][name], done["gripper open"][name], before)
+        for name, before in prior.grippers.items()
+    }
+    report = ArmReport(
+        {joint: round(fit.residual_rad, 4) for joint, fit in fits.items()},
+        tuple(joint for joint, fit in fits.items() if fit.calibration.sign != prior.joints[joint].sign),
+        {
+            joint: round((fit.calibration.zero_ticks - prior.joints[joint].zero_ticks) * prior.joints[joint].scale, 4)
+            for joint, fit in fits.items()
+        },
+    )
+    return ArmCalibration({joint: fit.calibration for joint, fit in fits.items()}, grippers), report
+
+
+def pair_disagreement(
+    joints: Sequence[str],
+    leader: tuple[str, ArmCalibration],
+    follower: tuple[str, ArmCalibration],
+    poses: Poses,
+    progress: Progress,
+) -> dict[str, float]:
+    """By joint: how far leader and follower read apart in the same poses [rad], grippers [opening]."""
+    names = [pose.name for pose in poses.poses]
+    sides = []
+    for arm, calibration in (leader, follower):
+        scale = calibration.for_joints(joints, arm)
+        captured = progress.captured[arm]
+        sides.append(np.array([scale.position([captured[n][j] for j in joints]) for n in names]))
+    return {joint: round(float(off), 4) for joint, off in zip(joints, disagreement(*sides), strict=True)}

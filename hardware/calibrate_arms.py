@@ -1,0 +1,99 @@
+"""Calibrates the arms of a rig, guided: opens their buses, frees them, captures poses, writes the files."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from calibration.arm import ArmScale, RigCalibration, save_calibration
+from calibration.guide import ArmReport, Poses, Progress, Tell, capture_arm, fit_arm, pair_disagreement
+from hardware.arm import DynamixelArm
+from hardware.arm_setup import inspect_arm, set_up_arm
+from hardware.bus import REPLY_S, Bus
+from hardware.wiring import Wiring
+from il_robot.errors import Fault
+from il_robot.rig import Arm, Rig
+
+
+@dataclass(frozen=True)
+class CalibrationReport:
+    """``calibration.report.yaml``: how good the numbers are."""
+
+    arms: dict[str, ArmReport]
+    pairs_apart: dict[str, dict[str, float]]
+    """By pair and joint: leader against follower in the same poses [rad]."""
+
+
+def calibrate_arms(
+    rig: Rig,
+    wiring: Wiring,
+    prior: RigCalibration,
+    poses: Poses,
+    tell: Tell,
+    path: Path,
+    reply_s: float = REPLY_S,
+) -> CalibrationReport:
+    """Leads through every arm and writes ``path`` (calibration.yaml) and a report beside it.
+
+    Started again after an interruption it goes on where it was. Raises BadInput or Fault; ``path`` is written only
+    when every arm is done and consistent.
+    """
+    unfinished = path.with_suffix(".unfinished.yaml")
+    for pair in rig.arms:
+        for name in (pair.follower, pair.leader):
+            poses.check([j for j in pair.joint_names if j in prior.arm(name).joints])
+            _capture(name, pair, wiring, prior, poses, tell, unfinished, reply_s)
+    progress = Progress.resume(unfinished)
+    fitted = {name: fit_arm(name, arm, poses, progress) for name, arm in prior.arms.items()}
+    calibration = replace(prior, arms={name: fit[0] for name, fit in fitted.items()})
+    report = CalibrationReport(
+        {name: fit[1] for name, fit in fitted.items()},
+        {
+            pair.name: pair_disagreement(
+                pair.joint_names,
+                (pair.leader, calibration.arm(pair.leader)),
+                (pair.follower, calibration.arm(pair.follower)),
+                poses,
+                progress,
+            )
+            for pair in rig.arms
+        },
+    )
+    save_calibration(path, calibration)
+    path.with_suffix(".report.yaml").write_text(yaml.safe_dump(_plain(report), sort_keys=False), encoding="utf-8")
+    unfinished.unlink()
+    return report
+
+
+def _capture(
+    name: str, pair: Arm, wiring: Wiring, prior: RigCalibration, poses: Poses, tell: Tell, path: Path, reply_s: float
+) -> None:
+    bus = Bus(wiring.arms[name].port, wiring.baud, reply_s)
+    joints = pair.joint_names
+    try:
+        # A scale of one: this arm speaks ticks.
+        ones = ArmScale(np.zeros(len(joints)), np.ones(len(joints)), np.zeros(len(joints), bool))
+        arm = DynamixelArm(name, bus, wiring.chain(name), ones, joints)
+        tell(f"{name}: hold the arm, it will lose its torque")
+        arm.torque_off()
+        set_up_arm(arm, inspect_arm(arm))  # which way a servo counts is one of its registers
+
+        def read() -> np.ndarray | None:
+            state = arm.read()
+            return None if state is None else state.qpos
+
+        if read() is None:
+            raise Fault(f"arm {name}: {arm.missing()}")
+        capture_arm(name, read, joints, prior.arm(name), poses, tell, path)
+    finally:
+        bus.close()
+
+
+def _plain(report: CalibrationReport) -> dict[str, object]:
+    plain = asdict(report)
+    for arm in plain["arms"].values():
+        arm["sign_changed"] = list(arm["sign_changed"])
+    return plain

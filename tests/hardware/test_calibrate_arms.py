@@ -1,0 +1,101 @@
+"""The guided calibration, end to end: an operator's hands on emulated arms whose zeros are not where they should be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from calibration.arm import load_calibration
+from calibration.guide import Poses
+from calibration.joint import RAD_PER_TICK
+from calibration.rig_file import load_rig
+from calibration.rig_folder import file_of_rig
+from hardware.calibrate_arms import calibrate_arms
+from hardware.emulated_bus import EmulatedBus
+from hardware.emulated_chain import as_built
+from hardware.wiring import load_wiring
+from il_robot import strict_yaml
+from il_robot.errors import BadInput
+
+
+class Operator:
+    """Brings emulated arms into the poses asked for. Every joint is built ``off`` ticks away, the waists reversed."""
+
+    def __init__(self, poses: Poses, buses: dict[str, EmulatedBus], ids: dict[str, dict[str, int]]) -> None:
+        self.poses, self.buses, self.ids = poses, buses, ids
+        self.told: list[str] = []
+        self.leave_after = 99
+
+    def off(self, arm: str, joint: str) -> int:
+        return 10 * self.ids[arm][joint] * (-1 if arm.startswith("leader") else 1)
+
+    def __call__(self, instruction: str) -> None:
+        self.told.append(instruction)
+        if len(self.told) > self.leave_after:
+            raise KeyboardInterrupt
+        arm, asked = instruction.split(": ", 1)
+        pose = next((p for p in self.poses.poses if p.instruction == asked), None)
+        ticks = {}
+        for joint, angle in pose.angles.items() if pose else ():
+            sign = -1 if joint == "waist" else 1
+            ticks[str(self.ids[arm][joint])] = 2048 + self.off(arm, joint) + sign * angle / RAD_PER_TICK
+        if "gripper" in asked:
+            ticks[str(self.ids[arm]["gripper"])] = 1500 if "close" in asked else 2900
+        self.buses[arm].do("place", ticks=ticks)
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[tuple]:
+    whole = load_rig("aloha")
+    rig = replace(whole, arms=whole.arms[:1])
+    wiring, prior = load_wiring(whole, "aloha")
+    names = ("follower_left", "leader_left")
+    prior = replace(prior, arms={name: prior.arms[name] for name in names})
+    with ExitStack() as stack:
+        buses = {n: stack.enter_context(EmulatedBus(as_built(wiring.chain(n)), tmp_path / n)) for n in names}
+        wiring = replace(wiring, arms={n: replace(wiring.arms[n], port=buses[n].port) for n in names})
+        poses = strict_yaml.load(file_of_rig("aloha", "poses.yaml"), Poses)
+        ids = {n: {s.joint: s.id for s in wiring.chain(n) if s.shadow_of is None} for n in names}
+        yield rig, wiring, prior, poses, Operator(poses, buses, ids), tmp_path / "calibration.yaml"
+
+
+def test_an_arm_built_askew_is_measured(lab: tuple) -> None:
+    rig, wiring, prior, poses, operator, path = lab
+    report = calibrate_arms(rig, wiring, prior, poses, operator, path, reply_s=0.1)
+    found = load_calibration(path)
+    assert found.digest() != prior.digest()
+    for arm in wiring.arms:
+        for joint, calibration in found.arm(arm).joints.items():
+            assert calibration.zero_ticks == pytest.approx(2048 + operator.off(arm, joint), abs=1)
+            assert calibration.sign == (-1 if joint == "waist" else 1)
+        assert found.arm(arm).grippers["gripper"].closed_ticks == 1500
+        assert found.arm(arm).grippers["gripper"].open_ticks == 2900
+        assert report.arms[arm].sign_changed == ("waist",)
+    assert max(report.pairs_apart["left"].values()) < 2 * RAD_PER_TICK
+    assert yaml.safe_load(path.with_suffix(".report.yaml").read_text())["pairs_apart"]["left"]
+    assert sorted(p.name for p in path.parent.glob("*.yaml")) == ["calibration.report.yaml", "calibration.yaml"]
+
+
+def test_an_interrupted_calibration_goes_on_where_it_was(lab: tuple) -> None:
+    rig, wiring, prior, poses, operator, path = lab
+    operator.leave_after = 4
+    with pytest.raises(KeyboardInterrupt):
+        calibrate_arms(rig, wiring, prior, poses, operator, path, reply_s=0.1)
+    assert not path.exists()
+    operator.leave_after = 99
+    calibrate_arms(rig, wiring, prior, poses, operator, path, reply_s=0.1)
+    asked = [line for line in operator.told if "lose its torque" not in line]
+    assert len(asked) == len(set(asked)) + 1  # only the one that was interrupted is asked twice
+    assert load_calibration(path).arm("leader_left").joints["elbow"].zero_ticks == pytest.approx(2048 - 40, abs=1)
+
+
+def test_a_pose_that_forgets_a_joint_is_one_line(lab: tuple) -> None:
+    rig, wiring, prior, poses, operator, path = lab
+    broken = Poses((replace(poses.poses[0], angles={"waist": 0.0}),))
+    with pytest.raises(BadInput, match="pose straight: joints missing or unknown"):
+        calibrate_arms(rig, wiring, prior, broken, operator, path)
