@@ -119,14 +119,10 @@ def array_metadata(column: Column, steps: int) -> dict[str, Any]:
 
 
 def write_arrays(episode: Path, info: EpisodeInfo, steps: int) -> None:
-    """Write the ``zarr.json`` of every column and of the groups between them and the root."""
+    """Write the ``zarr.json`` of every column, once all chunks are there."""
     for column in columns(info):
-        folder = episode / column.path
-        folder.mkdir(parents=True, exist_ok=True)
-        for parent in folder.parents[: len(Path(column.path).parts) - 1]:
-            group = {"zarr_format": 3, "node_type": "group", "attributes": {}}
-            (parent / "zarr.json").write_text(json.dumps(group), encoding="utf-8")
-        (folder / "zarr.json").write_text(json.dumps(array_metadata(column, steps)), encoding="utf-8")
+        path = episode / column.path / "zarr.json"
+        path.write_text(json.dumps(array_metadata(column, steps)), encoding="utf-8")
 
 
 def read_column(episode: Path, column: Column, steps: int) -> NDArray[Any]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from il_robot.episodes.attributes import write_attributes
 from il_robot.episodes.columns import columns, row_dtype, write_chunk
-from il_robot.episodes.completion import complete, sync_folder
+from il_robot.episodes.completion import complete, prepare, sync_folder
 from il_robot.episodes.journal import Journal
 from il_robot.episodes.layout import (
     FRAMES_PER_SHARD,
@@ -55,6 +55,7 @@ class Recording:
         try:
             hold_reserve(self.path, info)
             write_attributes(self.path, info, Recorded())
+            prepare(self.path, info)
             for track in self._tracks:
                 track.open_shard(0)
         except OSError as error:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from il_robot.episodes.attributes import read_attributes
 from il_robot.episodes.columns import row_dtype, write_chunk
-from il_robot.episodes.completion import complete
+from il_robot.episodes.completion import complete, prepare
 from il_robot.episodes.journal import Journal
 from il_robot.episodes.layout import FRAMES_PER_SHARD, JOURNAL, RESERVE, ROWS_PER_CHUNK, EpisodeInfo, Recorded, Validity
 from il_robot.episodes.losses import Tally
@@ -71,6 +71,7 @@ def _from_journal(episode: Path, info: EpisodeInfo, recorded: Recorded, journal:
         return Recovery(episode.name, "removed", 0)
     if not recorded.complete:
         recorded = replace(recorded, recovered=not recorded.fault, fault=recorded.fault or "the recorder was killed")
+    prepare(episode, info)
     complete(episode, info, replace(recorded, steps=steps, complete=True, losses=tally.losses), rest)
     (episode / JOURNAL).unlink()
     return Recovery(episode.name, "recovered", steps, mender.damaged)

@@ -137,7 +137,7 @@ def test_recovery_interrupted_at_any_file_can_be_repeated(tmp_path: Path, monkey
 
         monkeypatch.setattr(Path, "write_text", write_text)
 
-    for limit in (0, 1, 10, 25):
+    for limit in (0, 1, 10, 20):
         writes = 0
         die_at(limit)
         with pytest.raises(Killed):
