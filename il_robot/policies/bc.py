@@ -55,7 +55,8 @@ class Bc(nn.Module):
         """(B, k, J) normalised action chunks."""
         features = [state_BS]
         if self.cameras is not None:
-            features.append(self.cameras(images_BHWC)[0].flatten(1))
+            tokens_BND, position_ND = self.cameras(images_BHWC)
+            features.append((tokens_BND + position_ND).flatten(1))
         chunk: Tensor = self.layers(torch.cat(features, -1)).unflatten(-1, (self.chunk_size, self.joints))
         return chunk
 
