@@ -20,6 +20,9 @@ from il_robot_ros import process, topics
 from il_robot_ros.diagnostics import Diagnostics, Health, Level
 from il_robot_ros.parameters import declare, parameter
 
+PARTING_S = 0.5
+"""How long a lost pedal waits for the run to end before it is a fault."""
+
 
 @dataclass(frozen=True)
 class Parameters:
@@ -61,6 +64,14 @@ class PedalNode:
                 time.sleep(0.1)
 
     def _run(self) -> None:
+        try:
+            self._read()
+        except Fault:
+            # A pedal that goes when the whole run ends is no fault.
+            if not self._life.wait(PARTING_S):
+                raise
+
+    def _read(self) -> None:
         while not self._life.stopping:
             for event in self._pedal.events(wait_s=0.05):
                 self._edges += 1

@@ -40,6 +40,10 @@ class Life:
             self._stop.set()
         return self._stop.is_set()
 
+    def wait(self, seconds: float) -> bool:
+        """True as soon as the process is to stop, False after that time."""
+        return self._stop.wait(seconds)
+
     def stop(self, error: IlRobotError | None = None) -> None:
         """End the process; with an error, say it and exit non-zero."""
         self.error = self.error or error
