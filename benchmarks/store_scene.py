@@ -1,0 +1,37 @@
+"""What every contestant of ``store.py`` records: four cameras of photo-like pictures and fourteen joints."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from il_robot.episodes.layout import CameraInfo, EpisodeInfo, JointInfo
+from il_robot.types import Image, Mode, Observation, Step
+
+HEIGHT, WIDTH, RATE_HZ, CHUNK = 480, 640, 50, 100
+CAMERAS = ("cam_high", "cam_low", "cam_left_wrist", "cam_right_wrist")
+INFO = EpisodeInfo(
+    fps=RATE_HZ,
+    joints=tuple(JointInfo(f"joint_{j}", "rad", -3.0, 3.0, 3.14) for j in range(14)),
+    followers=("follower_left", "follower_right"),
+    cameras=tuple(CameraInfo(name, HEIGHT, WIDTH) for name in CAMERAS),
+)
+
+
+def scene(count: int = 24) -> list[Image]:
+    """Photo-like pictures: smooth background, a moving object, sensor noise; about 80-120 kB as JPEG of quality 90."""
+    pictures = []
+    for i in range(count):
+        random = np.random.default_rng(i % 6)
+        small = random.integers(0, 256, (40, 54, 3), dtype=np.uint8)
+        picture = cv2.resize(small, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC).astype(np.int16)
+        cv2.rectangle(picture, (20 * i, 200), (20 * i + 80, 280), (220, 30, 30), -1)
+        noise = np.random.default_rng(100 + i).normal(0, 5, picture.shape)
+        pictures.append(np.clip(picture + noise, 0, 255).astype(np.uint8))
+    return pictures
+
+
+def step_of(t: int) -> Step:
+    qpos = np.sin(0.01 * t + np.arange(14)).astype(np.float32)
+    ns = t * 1_000_000_000 // RATE_HZ
+    return Step(ns, Observation(qpos, ns, qpos, qpos), (ns, ns), qpos, qpos, Mode.DEMONSTRATION)
