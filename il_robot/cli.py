@@ -1,31 +1,45 @@
-"""The command line: every command, each a thin call into the house. The one place that may import from any floor.
+"""The command line: which words lead to which function. The one place that may import from any floor.
 
-Heavy imports happen inside the commands, so that ``il-robot --help`` is quick and needs no ROS.
+A command's module is imported only when the command is called, so that ``il-robot --help`` needs neither torch
+nor ROS. Each function's signature and docstring are its options and its help (tyro).
 """
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import tyro
 from tyro.conf import Positional
 
-from il_robot.errors import Fault, IlRobotError
+from il_robot.errors import BadInput, Fault, IlRobotError, nearest
 
-app = tyro.extras.SubcommandApp()
-sim = tyro.extras.SubcommandApp()
-dataset = tyro.extras.SubcommandApp()
+if TYPE_CHECKING:
+    from il_robot.sim.collect import Collected
+
+COMMANDS = {
+    "demo": ("il_robot.demo:demo", "The whole loop on the simulated rig, ending in a report"),
+    "launch": ("il_robot.cli:launch", "Start a ROS 2 graph: collect, deploy or replay"),
+    "train": ("il_robot.training.train:train", "Train a policy on demonstrations"),
+    "evaluate": ("il_robot.training.evaluate:evaluate", "Let a policy drive the simulated rig from fresh starts"),
+    "sim collect": ("il_robot.cli:sim_collect", "Record simulated demonstrations faster than real time"),
+    "dataset info": ("il_robot.episodes.commands:info", "What a dataset holds"),
+    "dataset validate": ("il_robot.episodes.commands:validate", "Every fault of a dataset, one line each"),
+    "dataset recover": ("il_robot.episodes.commands:recover", "Complete episodes that a killed recorder left"),
+    "dataset plot": ("il_robot.episodes.commands:plot", "Draw an episode into one picture"),
+}
+HELP = ("-h", "--help")
 
 
-@app.command
-def launch(
-    graph: Positional[str],
-    arguments: Positional[tuple[str, ...]] = (),
-    /,
-    show_args: bool = False,
-) -> int:
+def launch(graph: Positional[str], arguments: Positional[tuple[str, ...]] = (), /, show_args: bool = False) -> int:
     """Start a ROS 2 graph where there is no `ros2` command: collect, deploy or replay.
+
+    Starts exactly what `ros2 launch launch/GRAPH.launch.py` starts.
 
     Examples:
         il-robot launch collect rig:=sim task:=transfer_cube dataset:=data/cube episodes:=3
@@ -46,30 +60,106 @@ def launch(
             print(f"    '{argument.name}':\n        {argument.description}\n        ({default})")
         return 0
     processes = wanted.processes(graphs.parse(arguments))
+    if importlib.util.find_spec("rclpy") is None:
+        raise BadInput("ROS 2 is not here: install the wheels (pip install 'il-robot[ros]') or source your ROS 2")
     from il_robot_ros.runner import Runner
 
     return Runner(processes).run()
 
 
-app.command(sim, name="sim")
-app.command(dataset, name="dataset")
+def sim_collect(
+    *,
+    out: Path,
+    task: str = "transfer_cube",
+    episodes: int = 50,
+    seed: int = 0,
+    style: Literal["closed_loop", "timed", "human"] = "closed_loop",
+    cameras: tuple[str, ...] | None = None,
+    size: tuple[int, int] | None = None,
+    rig: str = "sim",
+) -> int:
+    """Record demonstrations of the scripted human, faster than real time, through the real episode writer.
+
+    Only demonstrations that end held are kept; the others are counted and said.
+
+    Examples:
+        il-robot sim collect --task transfer_cube --episodes 50 --out data/cube --seed 0
+        il-robot sim collect --episodes 50 --out data/small --cameras cam_high --size 96 96
+        il-robot sim collect --episodes 50 --out data/states --cameras
+
+    Args:
+        out: folder that the episodes are added to.
+        task: what is demonstrated.
+        episodes: how many.
+        seed: of the first start; demonstration i starts from seed + i.
+        style: closed_loop (as good as it gets), timed (way-points at fixed times) or human (pauses, drift).
+        cameras: which cameras to record (default: all of the rig; none after the option: no images).
+        size: height and width of the images (default: the rig's).
+        rig: a simulated rig: a name or the path of a rig.yaml.
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from calibration.rig_file import load_rig
+    from il_robot.sim.collect import collect, with_cameras
+
+    chosen = with_cameras(load_rig(rig), cameras, size)
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        row = bar.add_task("demonstrations", total=episodes)
+
+        def show(collected: Collected) -> None:
+            bar.update(row, completed=len(collected.kept))
+
+        done = collect(out, chosen, task=task, episodes=episodes, seed=seed, style=style, progress=show)
+    failed = f", {len(done.failed)} failed and were thrown away" if done.failed else ""
+    print(f"{out}: {len(done.kept)} demonstrations kept, {done.steps} steps{failed}")
+    return 0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. 0 = done, 1 = a fault or findings, 2 = bad input; errors are one line."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        code = app.cli(
-            prog="il-robot",
-            description="Teach a two-armed robot by puppeteering it: collect, train, evaluate, deploy, take over.",
-            args=arguments,
-        )
+        return _run(words)
     except IlRobotError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1 if isinstance(error, Fault) else 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
-    return int(code or 0)
+    except BrokenPipeError:
+        # Whoever read our output has gone; nothing more can be said to them.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _run(words: list[str]) -> int:
+    name = next((" ".join(words[:n]) for n in (2, 1) if " ".join(words[:n]) in COMMANDS), None)
+    if name is None:
+        return _list(words)
+    result = tyro.cli(_function(name), prog=f"il-robot {name}", args=words[len(name.split()) :])
+    return result if isinstance(result, int) else 0
+
+
+def _function(name: str) -> Callable[..., Any]:
+    module, _, function = COMMANDS[name][0].partition(":")
+    loaded: Callable[..., Any] = getattr(importlib.import_module(module), function)
+    return loaded
+
+
+def _list(words: list[str]) -> int:
+    """The commands, all or of one group. Raises BadInput when a word leads nowhere."""
+    asked = [word for word in words if word not in HELP]
+    groups = {name.split()[0] for name in COMMANDS if " " in name}
+    if asked[:1] and (asked[0] not in groups or asked[1:]):
+        wrong = " ".join(asked[:2]) if asked[0] in groups else asked[0]
+        raise BadInput(f"no command {wrong!r}; {nearest(wrong, [*COMMANDS, *groups])}")
+    print("Teach a two-armed robot by puppeteering it: collect, train, evaluate, deploy, take over.\n")
+    for name, (_, summary) in COMMANDS.items():
+        if not asked or name.split()[0] == asked[0]:
+            print(f"  il-robot {name:<18} {summary}")
+    print("\nil-robot COMMAND --help shows a command's options, with examples.")
+    return 0 if asked or not words or set(words) & set(HELP) else 2
 
 
 if __name__ == "__main__":
