@@ -26,7 +26,8 @@ AsJson = Annotated[bool, tyro.conf.arg(name="json")]
 def info(dataset: Positional[Path], /, as_json: AsJson = False) -> int:
     """Show what a dataset holds: episodes, steps, minutes, rates, drops, outcomes, size.
 
-    Examples:
+    For example:
+
         il-robot dataset info data/cube
         il-robot dataset info data/cube --json
 
@@ -66,7 +67,8 @@ def validate(dataset: Positional[Path], /, as_json: AsJson = False) -> int:
 
     Prints one line per fault. Exit code 0: clean, 1: faults, 2: not a dataset.
 
-    Examples:
+    For example:
+
         il-robot dataset validate data/cube
         il-robot dataset validate data/cube --json
 
@@ -93,7 +95,8 @@ def recover(dataset: Positional[Path], /, as_json: AsJson = False) -> int:
 
     Exit code 0: every episode is complete now, 1: some could not be recovered, 2: not a dataset.
 
-    Examples:
+    For example:
+
         il-robot dataset recover data/cube
 
     Args:
@@ -123,7 +126,8 @@ def recover(dataset: Positional[Path], /, as_json: AsJson = False) -> int:
 def plot(episode: Positional[Path], /, out: Path) -> int:
     """Draw an episode into one PNG: joints, camera strip, timing, interventions shaded.
 
-    Examples:
+    For example:
+
         il-robot dataset plot data/cube/20260101T120000_000.zarr --out episode.png
 
     Args:
