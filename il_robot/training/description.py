@@ -63,6 +63,16 @@ class Description:
     data: Data
     software: Software
 
+    def __post_init__(self) -> None:
+        """Raises BadInput when its parts are not of one policy."""
+        for what, ours, theirs in (
+            ("joints of the inputs and of the rig", self.inputs.joints, self.rig.joint_names),
+            ("sizes of the state", self.inputs.state_size, len(self.statistics.state_mean)),
+            ("sizes of the action", len(self.inputs.joints), len(self.statistics.action_mean)),
+        ):
+            if ours != theirs:
+                raise BadInput(f"{what} differ: {ours} and {theirs}")
+
 
 def write_description(run: Path, description: Description) -> None:
     """Writes ``config.json`` through a temporary file and a rename."""
@@ -107,7 +117,10 @@ def _structure(data: dict[str, Any], where: str) -> Description:
     unknown = sorted(set(data) - set(parts))
     if unknown:
         raise BadInput(f"{where}: unknown key {unknown[0]!r}; {nearest(unknown[0], parts)}")
-    return Description(**parts)
+    try:
+        return Description(**parts)
+    except BadInput as error:
+        raise BadInput(f"{where}: {error}") from None
 
 
 def this_software() -> Software:

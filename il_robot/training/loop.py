@@ -44,6 +44,7 @@ class Result:
     step: int
     """Steps done."""
     loss: float
+    """Of the last step; NaN when no step was left to do."""
     validation: float | None
     cpu_s: float
     """CPU time of this process while in the loop, all threads."""
@@ -89,8 +90,10 @@ class Training:
         seed: int,
         device: str = "cpu",
     ) -> None:
+        self.network = network.to(torch.device(device))
+        """Being trained; what drives in the end is the average of its weights."""
         self._device = torch.device(device)
-        self._optimiser = Optimiser(network.to(self._device), recipe)
+        self._optimiser = Optimiser(self.network, recipe)
         self._windows = windows
         self._validation = validation
         self._recipe = recipe

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from il_robot.errors import BadInput
 from il_robot.types import Floats
 
 LEAST_ACTION_SPREAD = 1e-2
@@ -20,6 +21,16 @@ class Statistics:
     state_std: tuple[float, ...]
     action_mean: tuple[float, ...]
     action_std: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        for what, mean, std in (
+            ("state", self.state_mean, self.state_std),
+            ("action", self.action_mean, self.action_std),
+        ):
+            if len(mean) != len(std):
+                raise BadInput(f"{len(mean)} means of the {what} but {len(std)} deviations")
+            if not (np.isfinite(mean).all() and np.isfinite(std).all() and min(std, default=1.0) > 0):
+                raise BadInput(f"means and deviations of the {what} must be finite, deviations above 0")
 
     @staticmethod
     def of(state_NS: Floats, action_NJ: Floats, least_state_spread_S: Floats) -> Statistics:

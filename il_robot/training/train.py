@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -92,8 +93,10 @@ def train(
     if resume:
         description = _resumed(out, policy, train_episodes, changes)
     else:
+        if (out / CONFIG).exists():
+            raise BadInput(f"{out}: there is a run already; add --resume to go on with it, or choose another --out")
         description = _described(policy, preset, changes, datasets, train_episodes, validation_episodes, seed)
-        _claim(out)
+        _make(out)
     return _run(description, train_episodes, validation_episodes, out, device, resume)
 
 
@@ -183,9 +186,7 @@ def _resumed(out: Path, policy: PolicyName, train_episodes: Sequence[Episode], c
     return description
 
 
-def _claim(out: Path) -> None:
-    if (out / CONFIG).exists():
-        raise BadInput(f"{out}: there is a run already; add --resume to go on with it, or choose another --out")
+def _make(out: Path) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -241,8 +242,9 @@ def _note(progress: Progress) -> str:
 
 
 def _sum_up(console: Console, result: Result, out: Path) -> None:
+    loss = "nothing left to do" if math.isnan(result.loss) else f"loss {result.loss:.4f}"
     validation = "" if result.validation is None else f", validation {result.validation:.4f}"
-    console.print(f"step {result.step}: loss {result.loss:.4f}{validation}, {result.cpu_s:.0f} s of CPU")
+    console.print(f"step {result.step}: {loss}{validation}, {result.cpu_s:.0f} s of CPU")
     console.print(f"policy: {weights_path(out, 'last')}", soft_wrap=True)
     if result.stopped:
         console.print("stopped and saved; the same command with --resume goes on", soft_wrap=True)

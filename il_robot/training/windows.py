@@ -41,6 +41,15 @@ def segment_ends(mode: NDArray[np.int8], intervention: NDArray[np.int32]) -> Ind
     return ends
 
 
+def _finite_action(episode: Episode) -> Floats:
+    """(T, J). Raises BadInput naming the first step whose action is not a number."""
+    action_TJ = np.asarray(episode.action, np.float32)
+    bad = np.flatnonzero(~np.isfinite(action_TJ).all(-1))
+    if len(bad):
+        raise BadInput(f"{episode.path}: step {bad[0]}: the action holds a value that is not finite")
+    return action_TJ
+
+
 @dataclass(frozen=True)
 class Rows:
     """All steps of several episodes, one after another."""
@@ -76,7 +85,7 @@ def gather(episodes: Sequence[Episode], inputs: Inputs) -> Rows:
     offset = 0
     for episode in episodes:
         states.append(state_of(episode.qpos, episode.objects, inputs))
-        actions.append(np.asarray(episode.action, np.float32))
+        actions.append(_finite_action(episode))
         ends.append(offset + segment_ends(episode.mode, episode.intervention))
         good.append(usable(episode, states[-1], [camera.name for camera in inputs.cameras]))
         offset += len(episode.qpos)
@@ -130,13 +139,12 @@ class Windows:
         )
 
     def blame(self, which: Indices) -> str:
-        """Which of these windows holds a number that is not finite; the end of an error line."""
+        """What to look at when these windows made a loss that is not finite; the end of an error line."""
         batch = self.batch(which)
-        for number in range(len(which)):
-            if not (batch.state_BS[number].isfinite().all() and batch.action_BkJ[number].isfinite().all()):
-                return f"{self.rows.where(int(self.rows.starts[which[number]]))} holds a value that is not finite"
-        first = self.rows.where(int(self.rows.starts[which[0]]))
-        return f"its data is finite (it begins with {first}): try a lower learning rate"
+        size_B = torch.maximum(batch.state_BS.abs().amax(1), batch.action_BkJ.abs().amax((1, 2)))
+        worst = int(size_B.argmax())
+        where = self.rows.where(int(self.rows.starts[which[worst]]))
+        return f"its most extreme window is {where} ({size_B[worst]:.1f} deviations); try a lower learning rate"
 
 
 def which_windows(count: int, batch: int, step: int, seed: int) -> Indices:

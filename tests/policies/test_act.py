@@ -10,7 +10,7 @@ from il_robot.policies.act import Act, ActConfig, kl_from_standard_normal
 from il_robot.policies.transformer import Attention, DecoderLayer, EncoderLayer
 from il_robot.policies.vision import VisionConfig
 
-SMALL = dict(width=32, heads=4, feed_forward=64, encoder_layers=1, style_layers=1, latent=4)
+SMALL = {"width": 32, "heads": 4, "feed_forward": 64, "encoder_layers": 1, "style_layers": 1, "latent": 4}
 
 
 class TestAct(PolicyContract):
@@ -52,7 +52,12 @@ def test_attention_agrees_with_torch() -> None:
 
 def test_one_query_batch_serves_all_samples() -> None:
     layer = DecoderLayer(16, 4, 32, 0.0)
-    target, query, memory, position = torch.randn(1, 7, 16), torch.randn(7, 16), torch.randn(3, 4, 16), torch.randn(4, 16)
+    target, query, memory, position = (
+        torch.randn(1, 7, 16),
+        torch.randn(7, 16),
+        torch.randn(3, 4, 16),
+        torch.randn(4, 16),
+    )
     once = layer(target, query, memory, position)
     each = layer(target.expand(3, -1, -1), query, memory, position)
     torch.testing.assert_close(once, each, atol=1e-6, rtol=1e-5)

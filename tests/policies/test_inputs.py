@@ -35,11 +35,11 @@ def test_state_is_joints_then_objects() -> None:
 def test_what_is_missing_is_named() -> None:
     inputs = Inputs(("a", "b"), ("cube",), (CameraInput("cam_high", 4, 4),))
     qpos = np.zeros(2, np.float32)
-    with pytest.raises(BadInput, match="no object 'cube'.*cub_e"):
+    with pytest.raises(BadInput, match=r"no object 'cube'.*cub_e"):
         state_of(qpos, {"cub_e": POSE}, inputs)
     with pytest.raises(BadInput, match="3 joints; the policy needs 2"):
         state_of(np.zeros(3, np.float32), {"cube": POSE}, inputs)
-    with pytest.raises(BadInput, match="no camera 'cam_high'.*cam_hgh"):
+    with pytest.raises(BadInput, match=r"no camera 'cam_high'.*cam_hgh"):
         images_of(Observation(qpos, 0, images={"cam_hgh": np.zeros((4, 4, 3), np.uint8)}), inputs)
 
 

@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from demonstrations import RIG, demonstrations
+from safetensors.torch import load_file, save_file
+
+from il_robot.errors import BadInput
+from il_robot.rig import Rig
+from il_robot.training.checkpoint import weights_path
+from il_robot.training.loaded_policy import load_policy
+from il_robot.training.train import train
+from il_robot.types import Observation
+
+OBJECTS = {"cube": np.array([0, 0, 0, 1, 0, 0, 0], np.float32)}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that looks at one camera and knows the cube."""
+    folder = tmp_path_factory.mktemp("trained")
+    demonstrations(folder / "data", episodes=3, steps=12)
+    train("bc", (folder / "data",), out=folder / "run", steps=2, chunk_size=4, cameras=("cam_high",))
+    return folder / "run"
+
+
+@pytest.fixture
+def run(trained: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(trained, tmp_path / "run"))
+
+
+def seen(height: int, width: int) -> Observation:
+    image = np.random.default_rng(0).integers(0, 255, (height, width, 3), dtype=np.uint8)
+    return Observation(np.zeros(3, np.float32), 40_000_000, images={"cam_high": image}, objects=OBJECTS)
+
+
+def test_it_predicts_chunks_stamped_with_their_observation(run: Path) -> None:
+    policy = load_policy(run, RIG)
+    assert (policy.cameras, policy.objects, policy.chunk_size) == (("cam_high",), ("cube",), 4)
+    chunk = policy.predict(seen(24, 32))
+    assert chunk.qpos.shape == (4, 3)
+    assert chunk.qpos.dtype == np.float32
+    assert (chunk.start_ns, chunk.period_ns) == (40_000_000, 20_000_000)
+    np.testing.assert_array_equal(policy.predict(seen(24, 32)).qpos, chunk.qpos)
+    assert policy.predict(seen(48, 64)).qpos.shape == (4, 3), "any size the rig delivers"
+
+
+def test_an_observation_that_lacks_something_is_one_line(run: Path) -> None:
+    policy = load_policy(run)
+    with pytest.raises(BadInput, match="no camera 'cam_high'"):
+        policy.predict(Observation(np.zeros(3, np.float32), 0, objects=OBJECTS))
+    with pytest.raises(BadInput, match="no object 'cube'"):
+        policy.predict(Observation(np.zeros(3, np.float32), 0, images=seen(24, 32).images))
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda rig: replace(rig, arms=rig.arms[::-1]), "another rig.*'left_waist' where the rig has 'right_waist'"),
+        (lambda rig: replace(rig, arms=rig.arms[:1]), "3 joints; the rig has 2"),
+        (lambda rig: replace(rig, rate_hz=100.0), "trained at 50 Hz; rig toy runs at 100 Hz"),
+        (lambda rig: replace(rig, cameras=rig.cameras[1:]), "needs camera 'cam_high'.*allowed: cam_low"),
+        (lambda rig: replace(rig, objects=()), "needs the pose of 'cube'"),
+    ],
+)
+def test_another_rig_is_one_line(run: Path, change: Callable[[Rig], Rig], told: str) -> None:
+    with pytest.raises(BadInput, match=told):
+        load_policy(run, change(RIG))
+
+
+def truncate(run: Path) -> None:
+    path = weights_path(run, "last")
+    path.write_bytes(path.read_bytes()[:1000])
+
+
+def pickled(run: Path) -> None:
+    weights_path(run, "last").write_bytes(pickle.dumps({"weights": 1}))
+
+
+def lose_a_tensor(run: Path) -> None:
+    tensors = load_file(weights_path(run, "last"))
+    tensors.pop("layers.0.weight")
+    save_file(tensors, weights_path(run, "last"))
+
+
+def reshape_a_tensor(run: Path) -> None:
+    tensors = load_file(weights_path(run, "last"))
+    tensors["layers.0.bias"] = tensors["layers.0.bias"][:3].clone()
+    save_file(tensors, weights_path(run, "last"))
+
+
+def spoil_a_tensor(run: Path) -> None:
+    tensors = load_file(weights_path(run, "last"))
+    tensors["layers.0.bias"][0] = float("nan")
+    save_file(tensors, weights_path(run, "last"))
+
+
+def edit(change: Callable[[dict[str, object]], object]) -> Callable[[Path], None]:
+    def apply(run: Path) -> None:
+        data = json.loads((run / "config.json").read_text())
+        change(data)
+        (run / "config.json").write_text(json.dumps(data))
+
+    return apply
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        (truncate, "damaged or not a checkpoint"),
+        (pickled, "damaged or not a checkpoint"),
+        (lambda run: weights_path(run, "last").unlink(), "no such checkpoint"),
+        (lose_a_tensor, "layers.0.weight is missing"),
+        (reshape_a_tensor, r"layers.0.bias has shape \(3,\) instead of"),
+        (spoil_a_tensor, "values that are not finite"),
+        (lambda run: (run / "config.json").write_text("{"), "damaged: not JSON"),
+        (lambda run: (run / "config.json").write_text("[]"), "not the configuration of an il-robot policy"),
+        (lambda run: (run / "config.json").unlink(), "not a training run"),
+        (edit(lambda data: data.update(format="other")), "not the configuration of an il-robot policy"),
+        (edit(lambda data: data.update(version=2)), "version 2 of the format"),
+        (edit(lambda data: data.update(policy="atc")), "no policy 'atc'; did you mean 'act'"),
+        (edit(lambda data: data.pop("statistics")), "statistics is missing"),
+        (edit(lambda data: data.update(extra=1)), "unknown key 'extra'"),
+        (edit(lambda data: data["network"].update(hiden=3)), "hiden"),  # type: ignore[attr-defined]
+        (edit(lambda data: data["statistics"].update(state_mean=[0.0])), "1 means of the state"),  # type: ignore[attr-defined]
+        (
+            edit(lambda data: data["statistics"].update(state_mean=[0.0], state_std=[1.0])),  # type: ignore[attr-defined]
+            "sizes of the state differ: 12 and 1",
+        ),
+    ],
+)
+def test_damage_is_one_line(run: Path, damage: Callable[[Path], object], told: str) -> None:
+    damage(run)
+    with pytest.raises(BadInput, match=told) as caught:
+        load_policy(run, RIG)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_is_no_run_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="no such training run"):
+        load_policy(tmp_path / "absent")
+    with pytest.raises(BadInput, match="not a training run"):
+        load_policy(tmp_path)

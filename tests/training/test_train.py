@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from demonstrations import RIG, demonstrate, demonstrations
+
+from il_robot.episodes.dataset import Dataset
+from il_robot.errors import BadInput, Fault
+from il_robot.policies.bc import BcConfig
+from il_robot.policies.catalogue import build
+from il_robot.policies.inputs import Inputs
+from il_robot.training import loop
+from il_robot.training.checkpoint import load_tensors, weights_path
+from il_robot.training.description import read_description
+from il_robot.training.journal import read_metrics
+from il_robot.training.loop import Progress, Training
+from il_robot.training.presets import PRESETS, Recipe
+from il_robot.training.statistics import Statistics
+from il_robot.training.train import train
+from il_robot.training.windows import Windows, gather
+
+INPUTS = Inputs(RIG.joint_names, RIG.objects)
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return demonstrations(tmp_path_factory.mktemp("toy"))
+
+
+def a_training(dataset: Path, run: Path, steps: int = 12, seed: int = 3) -> Training:
+    rows = gather(Dataset(dataset).episodes, INPUTS)
+    statistics = Statistics.of(rows.state_NS, rows.action_NJ, INPUTS.least_spread)
+    windows = Windows(rows, {}, statistics, 4)
+    torch.manual_seed(seed)
+    network = build(BcConfig(chunk_size=4, hidden=(16,), dropout=0.2), INPUTS)
+    run.mkdir(exist_ok=True)
+    return Training(network, windows, windows, Recipe(steps=steps, batch=8, warm_up=3), run, seed)
+
+
+@pytest.mark.parametrize("policy", ["act", "bc"])
+@pytest.mark.parametrize("preset", ["tiny", "tiny-image"])
+def test_a_run_holds_everything(dataset: Path, tmp_path: Path, policy: str, preset: str) -> None:
+    run = tmp_path / "run"
+    result = train(policy, (dataset,), out=run, preset=preset, steps=4, chunk_size=5, batch=8)  # type: ignore[arg-type]
+    assert result.step == 4
+    assert np.isfinite(result.loss)
+    assert {path.name for path in run.iterdir()} == {"config.json", "metrics.jsonl", "curve.png", "checkpoint"}
+    description = read_description(run)
+    assert description.policy == policy
+    assert description.inputs.objects == (() if preset == "tiny-image" else ("cube",))
+    assert [camera.name for camera in description.inputs.cameras] == (["cam_high"] if preset == "tiny-image" else [])
+    assert description.network.chunk_size == 5
+    assert description.rig.joint_names == RIG.joint_names
+    assert (run / "curve.png").read_bytes().startswith(b"\x89PNG")
+    lines = read_metrics(run)
+    assert [line["step"] for line in lines if "loss" in line] == [0, 1, 2, 3]
+    assert any("validation" in line for line in lines)
+
+
+def test_statistics_come_from_the_training_split_alone(dataset: Path, tmp_path: Path) -> None:
+    split = Dataset(dataset)
+    assert split.train
+    assert split.validation
+    train("bc", (dataset,), out=tmp_path / "run", steps=1, chunk_size=2)
+    description = read_description(tmp_path / "run")
+    actions = np.concatenate([episode.action for episode in split.train])
+    np.testing.assert_allclose(description.statistics.action_mean, actions.mean(0), rtol=1e-4)
+    assert description.data.train == tuple(episode.id for episode in split.train)
+    assert description.data.validation == tuple(episode.id for episode in split.validation)
+
+
+def test_failed_episodes_are_not_imitated(tmp_path: Path) -> None:
+    demonstrate(tmp_path / "data", "good", 8)
+    demonstrate(tmp_path / "data", "bad", 8, outcome="failure")
+    train("bc", (tmp_path / "data",), out=tmp_path / "run", steps=1, chunk_size=2)
+    assert read_description(tmp_path / "run").data.train == ("good",)
+
+
+def losses(run: Path) -> list[tuple[int, float]]:
+    return [(line["step"], line["loss"]) for line in read_metrics(run) if "loss" in line]
+
+
+def test_resumed_it_goes_on_as_if_never_stopped(dataset: Path, tmp_path: Path) -> None:
+    a_training(dataset, tmp_path / "whole").fit()
+    first = a_training(dataset, tmp_path / "parts")
+
+    def interrupt(progress: Progress) -> None:
+        if progress.step == 7:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    assert first.fit(interrupt).stopped
+    second = a_training(dataset, tmp_path / "parts", seed=3)
+    second.resume()
+    assert second.step == 7
+    assert not second.fit().stopped
+    assert losses(tmp_path / "parts") == losses(tmp_path / "whole")
+    for name in ("last", "resume"):
+        whole, parts = (load_tensors(weights_path(tmp_path / run, name))[0] for run in ("whole", "parts"))
+        assert whole.keys() == parts.keys()
+        assert all(torch.equal(whole[key], parts[key]) for key in whole)
+
+
+def test_after_a_crash_it_goes_on_from_the_last_save(dataset: Path, tmp_path: Path) -> None:
+    a_training(dataset, tmp_path / "whole", steps=40).fit()
+    crashing = a_training(dataset, tmp_path / "crash", steps=40)
+
+    def crash(progress: Progress) -> None:
+        if progress.step == 11:
+            raise MemoryError
+
+    with pytest.raises(MemoryError):
+        crashing.fit(crash)
+    again = a_training(dataset, tmp_path / "crash", steps=40)
+    again.resume()
+    assert again.step == 40 // loop.SAVES * 2
+    again.fit()
+    assert losses(tmp_path / "crash") == losses(tmp_path / "whole")
+
+
+def test_the_command_resumes_with_the_runs_own_configuration(dataset: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    train("bc", (dataset,), out=run, steps=3, chunk_size=2)
+    assert train("bc", (dataset,), out=run, resume=True).step == 3
+    with pytest.raises(BadInput, match="leave the other settings away"):
+        train("bc", (dataset,), out=run, resume=True, steps=9)
+    with pytest.raises(BadInput, match="a run of bc, not of act"):
+        train("act", (dataset,), out=run, resume=True)
+    with pytest.raises(BadInput, match="add --resume"):
+        train("bc", (dataset,), out=run)
+
+
+def test_an_action_that_is_not_finite_names_episode_and_step(tmp_path: Path) -> None:
+    demonstrate(tmp_path / "data", "good", 10)
+    demonstrate(tmp_path / "data", "spoilt", 10, spoil=4)
+    with pytest.raises(BadInput, match=r"spoilt.zarr: step 4: the action holds a value that is not finite"):
+        train("bc", (tmp_path / "data",), out=tmp_path / "run", chunk_size=2)
+
+
+def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_save(dataset: Path, tmp_path: Path) -> None:
+    training = a_training(dataset, tmp_path / "run", steps=40)
+
+    def explode(progress: Progress) -> None:
+        if progress.step == 9:
+            next(iter(training.network.parameters())).data.fill_(float("nan"))
+
+    with pytest.raises(
+        Fault, match=r"loss is nan at training step 9: its most extreme window is episode toy_\d step \d+"
+    ):
+        training.fit(explode)
+    again = a_training(dataset, tmp_path / "run", steps=40)
+    again.resume()
+    assert again.step == 8
+    assert np.isfinite(again.fit().loss)
+
+
+def test_wrong_arguments_are_one_line(dataset: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    with pytest.raises(BadInput, match="no camera 'cam_hihg'; did you mean 'cam_high'"):
+        train("bc", (dataset,), out=out, cameras=("cam_hihg",))
+    with pytest.raises(BadInput, match="chunk size 31: allowed: 1 to 30"):
+        train("bc", (dataset,), out=out, chunk_size=31)
+    with pytest.raises(BadInput, match="no such dataset"):
+        train("bc", (tmp_path / "absent",), out=out)
+    with pytest.raises(BadInput, match="name at least one dataset"):
+        train("bc", (), out=out)
+    assert not out.exists()
+
+
+def test_metrics_survive_a_torn_last_line(tmp_path: Path) -> None:
+    (tmp_path / "metrics.jsonl").write_text(
+        json.dumps({"step": 1, "loss": 2.0}) + '\n{"step": 2, "lo', encoding="utf-8"
+    )
+    assert read_metrics(tmp_path) == [{"step": 1, "loss": 2.0}]
+
+
+def test_every_preset_names_a_policy_and_its_configuration() -> None:
+    for (policy, _), preset in PRESETS.items():
+        assert type(preset.network).__name__.lower().startswith(policy)
