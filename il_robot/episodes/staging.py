@@ -1,0 +1,81 @@
+"""Adds episodes to a dataset so that an interruption leaves either a whole episode or none.
+
+An episode is made in ``DATASET/.part/`` and renamed into its place when it is complete and on the medium. A rename
+within one file system is atomic; what an interruption leaves in ``.part`` is thrown away by the next attempt.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from il_robot.episodes.columns import columns
+from il_robot.episodes.completion import sync_folder
+from il_robot.episodes.layout import SUFFIX, Validity
+from il_robot.episodes.reader import Episode
+from il_robot.episodes.recording import Recording
+from il_robot.errors import BadInput, Fault
+from il_robot.types import Frame
+
+_PART = ".part"
+
+
+@contextmanager
+def staged(dataset: Path, name: str) -> Iterator[Path]:
+    """A folder to make the episode ``name`` in; it moves to ``dataset`` when the block ends without an error.
+
+    Raises BadInput when the dataset has an episode of this name already, Fault when the disk fails.
+    """
+    target, part = dataset / f"{name}{SUFFIX}", dataset / _PART
+    if target.exists():
+        raise BadInput(f"{target}: there already")
+    try:
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        yield part
+        sync_folder(part / target.name)
+        (part / target.name).rename(target)
+    except OSError as error:
+        raise Fault(f"{target}: cannot be written: {error.strerror}") from None
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def copy_episode(episode: Path, dataset: Path, name: str) -> None:
+    """A copy of the folder ``episode`` in ``dataset``, called ``name``."""
+    with staged(dataset, name) as folder:
+        shutil.copytree(episode, folder / f"{name}{SUFFIX}")
+
+
+def copy_steps(episode: Episode, first: int, end: int, dataset: Path, name: str) -> None:
+    """Steps ``first`` to ``end`` (excluded) of ``episode`` as an episode of their own, frames byte for byte.
+
+    Where they come from is noted in ``info.configuration["cut"]``.
+    """
+    if not 0 <= first < end <= episode.steps:
+        raise BadInput(f"{episode.path}: steps {first}..{end} are not within its {episode.steps} steps")
+    cut = {"episode": episode.id, "first": first, "end": end}
+    info = replace(episode.info, configuration={**episode.info.configuration, "cut": cut})
+    arrays = {column.path: episode.array(column.path)[first:end] for column in columns(info)}
+    with staged(dataset, name) as folder:
+        recording = Recording(folder, info, name, minimum_s=(end - first) / info.fps)
+        for t in range(first, end):
+            row = np.zeros(1, recording.dtype)
+            for path, values in arrays.items():
+                row[path] = values[t - first]
+            recording.write(row, [_frame(episode, c, t) for c in range(len(info.cameras))])
+        recording.finish(episode.outcome)
+        recording.settle(sync=False)
+
+
+def _frame(episode: Episode, c: int, t: int) -> Frame | None:
+    camera = episode.info.camera_names[c]
+    if episode.validity(camera)[t] == Validity.MISSING:
+        return None
+    stamp, sequence = int(episode.camera_ns[t, c]), int(episode.camera_sequence[t, c])
+    return Frame(episode.frame_jpeg(camera, t), stamp, sequence)
