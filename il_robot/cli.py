@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import inspect
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -137,7 +138,10 @@ def _run(words: list[str]) -> int:
     name = next((" ".join(words[:n]) for n in (2, 1) if " ".join(words[:n]) in COMMANDS), None)
     if name is None:
         return _list(words)
-    result = tyro.cli(_function(name), prog=f"il-robot {name}", args=words[len(name.split()) :])
+    function = _function(name)
+    # tyro drops a docstring's examples: give it all but the arguments, which it reads itself.
+    told = inspect.cleandoc(function.__doc__ or "").partition("\nArgs:")[0].rstrip()
+    result = tyro.cli(function, prog=f"il-robot {name}", description=told, args=words[len(name.split()) :])
     return result if isinstance(result, int) else 0
 
 

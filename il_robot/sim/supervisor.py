@@ -31,7 +31,7 @@ class Gate:
     stall: int = 300
     """Without a new milestone for this long the policy is stuck."""
     steady: int = 15
-    """How long the cube must be lifted before it is handed back to the policy."""
+    """How long the cube must be lifted before it is first handed back to the policy."""
     limit: int = 1500
     """An episode is given up after this."""
     corrects: bool = True
@@ -169,7 +169,9 @@ class Supervisor:
         if seen.driver != "human":
             self._enter(Stage.HANDING_BACK)
             return Doing()
-        steady = self._lifted.look(seen.milestone in ("lift", "meet", "transfer")) >= self._gate.steady
+        # A policy that needs help again gets the whole rest shown; the end is judged elsewhere.
+        enough = ("lift", "meet", "transfer") if self._interventions == 1 else ()
+        steady = self._lifted.look(seen.milestone in enough) >= self._gate.steady
         if self._taps and steady:
             self._enter(Stage.HANDING_BACK)
             return Doing(hand, tap="takeover")

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable
 
 import rclpy
+from rclpy._rclpy_pybind11 import RCLError
 from rclpy.exceptions import ROSInterruptException
 from rclpy.executors import Executor
 from rclpy.experimental.events_executor import EventsExecutor
@@ -21,6 +22,8 @@ from rclpy.utilities import try_shutdown
 
 from il_robot.errors import Fault, IlRobotError
 
+PATIENCE_S = 1.0
+"""How long a thread may take to see that it is to stop."""
 LAUNCHED = "IL_ROBOT_LAUNCHED"
 """Set for processes that belong to a graph: they stop when what launched them is gone."""
 
@@ -32,7 +35,15 @@ class Life:
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
         self._parent = os.getppid() if os.environ.get(LAUNCHED) else None
+        self._failed = False
         self.error: IlRobotError | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """0 finished or asked to stop, 1 a fault or a bug, 2 bad input."""
+        if self.error is not None:
+            return 1 if isinstance(self.error, Fault) else 2
+        return 1 if self._failed else 0
 
     @property
     def stopping(self) -> bool:
@@ -53,12 +64,17 @@ class Life:
         """Start ``work`` in a thread; an error there ends the process."""
 
         def guarded() -> None:
+            self._failed = True
             try:
                 work()
+                self._failed = False
             except IlRobotError as error:
                 self.stop(error)
-            except ROSInterruptException:
-                self.stop()
+            except (ROSInterruptException, RCLError):
+                # What ROS says of a context that is gone; anything else is a bug and shows its traceback.
+                if not self.stopping:
+                    raise
+                self._failed = False
             finally:
                 self._stop.set()
 
@@ -66,9 +82,10 @@ class Life:
         self._threads.append(thread)
         thread.start()
 
-    def join(self) -> None:
+    def join(self, timeout_s: float | None = None) -> None:
+        """Wait for the threads, each for that long at most."""
         for thread in self._threads:
-            thread.join()
+            thread.join(timeout_s)
 
 
 def run(name: str, make: Callable[[Node, Life], object], executor: Callable[[], Executor] = EventsExecutor) -> int:
@@ -97,7 +114,9 @@ def run(name: str, make: Callable[[Node, Life], object], executor: Callable[[], 
     finally:
         life.stop()
         _put_away(node, work, life)
-    return _exit_code(life.error)
+    if life.error is not None:
+        print(f"error: {life.error}", file=sys.stderr, flush=True)
+    return life.exit_code
 
 
 def _put_away(node: Node, work: object, life: Life) -> None:
@@ -107,14 +126,8 @@ def _put_away(node: Node, work: object, life: Life) -> None:
             close()
     except IlRobotError as error:
         life.error = life.error or error
+    life.join(PATIENCE_S)
     # A thread that sleeps on simulated time wakes when the context is gone.
     try_shutdown()
     life.join()
     node.destroy_node()
-
-
-def _exit_code(error: IlRobotError | None) -> int:
-    if error is None:
-        return 0
-    print(f"error: {error}", file=sys.stderr, flush=True)
-    return 1 if isinstance(error, Fault) else 2
