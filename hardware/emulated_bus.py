@@ -13,6 +13,7 @@ import os
 import select
 import subprocess
 import sys
+import termios
 import time
 import tty
 from pathlib import Path
@@ -127,6 +128,11 @@ class _Process:
                     del commands[: end + 1]
         self.link.unlink(missing_ok=True)
 
+    def _speeds(self) -> set[int]:
+        """The terminal speeds that its servos are set to."""
+        codes = {code: getattr(termios, f"B{baud}") for baud, code in table.BAUD_CODES.items()}
+        return {codes[servo.get(table.BAUD_RATE)] for servo in self.bus.servos}
+
     def _moving(self) -> bool:
         return any(servo.drives for servo in self.bus.servos)
 
@@ -137,6 +143,8 @@ class _Process:
 
     def _serve(self) -> None:
         received = os.read(self._master, 65536)
+        if termios.tcgetattr(self._slave)[5] not in self._speeds():
+            return  # at another baud rate servos hear only noise
         due_s = time.monotonic() + len(received) * self.bus.byte_s
         self._buffer += received
         while (asked := packet.take(self._buffer)) is not None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hardware import control_table as table
 from hardware import packet
 from hardware.emulated_servo import EmulatedServo, Shaft
 from hardware.packet import Instruction, Packet
-from hardware.wiring import Servo
 from il_robot.errors import BadInput, nearest
 
 
@@ -132,19 +130,3 @@ def build_servos(chain: list[dict[str, Any]]) -> list[EmulatedServo]:
         servos[servo.id] = servo
         built.append(servo)
     return built
-
-
-def as_built(servos: Sequence[Servo], ticks: Mapping[str, float] | None = None) -> list[dict[str, Any]]:
-    """The factory-fresh chain that hardware.yaml describes, for :class:`hardware.emulated_bus.EmulatedBus`.
-
-    Ids are set, everything else is as delivered. ``ticks`` says what main servos read at first, by joint.
-    """
-    chain: list[dict[str, Any]] = []
-    for servo in servos:
-        entry: dict[str, Any] = {"id": servo.id, "model": servo.model}
-        if servo.shadow_of is not None:
-            entry["on"] = servo.shadow_of
-        elif ticks and servo.joint in ticks:
-            entry["ticks"] = ticks[servo.joint]
-        chain.append(entry)
-    return chain

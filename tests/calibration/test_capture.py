@@ -55,7 +55,7 @@ def wander(seconds: np.ndarray) -> np.ndarray:
     return np.sin(3.1 * seconds) + 0.7 * np.sin(7.7 * seconds + 1) + 0.4 * np.sin(13.3 * seconds + 2)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(
     lag_s=st.floats(-0.1, 0.3),
     scale=st.sampled_from([-300.0, 0.01, 50.0]),

@@ -18,7 +18,7 @@ ZEROS = st.floats(0, 4096)
 SIGNS = st.sampled_from([1, -1])
 
 
-@given(zero=ZEROS, sign=SIGNS, ticks=st.integers(-4096, 8192), closed=ZEROS, stroke=st.floats(50, 2000), way=SIGNS)
+@given(zero=ZEROS, sign=SIGNS, ticks=st.integers(-4096, 8192), closed=ZEROS, stroke=st.floats(51, 2000), way=SIGNS)
 def test_ticks_come_back(zero: float, sign: int, ticks: int, closed: float, stroke: float, way: int) -> None:
     arm = ArmCalibration(
         {"waist": JointCalibration(zero, sign)}, {"gripper": GripperCalibration(closed, closed + way * stroke)}

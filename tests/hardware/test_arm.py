@@ -16,8 +16,7 @@ from hardware import control_table as table
 from hardware.arm import DynamixelArm
 from hardware.arm_loop import HOLD_AFTER, ArmLoop
 from hardware.arm_motion import move_slowly
-from hardware.emulated_bus import EmulatedBus
-from hardware.emulated_chain import as_built
+from hardware.emulated_rig import EmulatedRig
 from hardware.rig_arms import RigArms
 from hardware.wiring import load_wiring
 from il_robot.control.rate import SystemClock
@@ -37,11 +36,9 @@ class Lab:
         wiring, self.calibration = load_wiring(whole, name)
         self.rig: Rig = replace(whole, arms=whole.arms[:1])
         pair = self.rig.arms[0]
-        self.buses = {}
-        for arm in (pair.follower, pair.leader):
-            self.buses[arm] = stack.enter_context(EmulatedBus(as_built(wiring.chain(arm)), folder / arm))
-        ports = {arm: replace(wiring.arms[arm], port=bus.port) for arm, bus in self.buses.items()}
-        self.wiring = replace(wiring, arms=ports)
+        two = {arm: wiring.arms[arm] for arm in (pair.follower, pair.leader)}
+        emulated = stack.enter_context(EmulatedRig(replace(wiring, arms=two), folder))
+        self.buses, self.wiring = emulated.buses, emulated.wiring
         self.arms = stack.enter_context(RigArms(self.rig, self.wiring, self.calibration, REPLY_S, FAST))
         self.follower, self.leader = self.arms.followers[0], self.arms.leaders[0]
         self.follower_bus, self.leader_bus = self.buses[pair.follower], self.buses[pair.leader]

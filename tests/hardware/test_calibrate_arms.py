@@ -17,7 +17,7 @@ from calibration.rig_file import load_rig
 from calibration.rig_folder import file_of_rig
 from hardware.calibrate_arms import calibrate_arms
 from hardware.emulated_bus import EmulatedBus
-from hardware.emulated_chain import as_built
+from hardware.emulated_rig import EmulatedRig
 from hardware.wiring import load_wiring
 from il_robot import strict_yaml
 from il_robot.errors import BadInput
@@ -57,8 +57,9 @@ def lab(tmp_path: Path) -> Iterator[tuple]:
     names = ("follower_left", "leader_left")
     prior = replace(prior, arms={name: prior.arms[name] for name in names})
     with ExitStack() as stack:
-        buses = {n: stack.enter_context(EmulatedBus(as_built(wiring.chain(n)), tmp_path / n)) for n in names}
-        wiring = replace(wiring, arms={n: replace(wiring.arms[n], port=buses[n].port) for n in names})
+        two = replace(wiring, arms={n: wiring.arms[n] for n in names})
+        emulated = stack.enter_context(EmulatedRig(two, tmp_path))
+        wiring, buses = emulated.wiring, emulated.buses
         poses = strict_yaml.load(file_of_rig("aloha", "poses.yaml"), Poses)
         ids = {n: {s.joint: s.id for s in wiring.chain(n) if s.shadow_of is None} for n in names}
         yield rig, wiring, prior, poses, Operator(poses, buses, ids), tmp_path / "calibration.yaml"

@@ -1,0 +1,79 @@
+"""The doctor's look at cameras and pedal."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+from hardware.camera import ThreadedCamera
+from hardware.findings import Row, Verdict
+from hardware.pedal import KeyboardPedal, Pedal, SerialPedal
+from hardware.v4l2 import V4l2Source
+from hardware.wiring import PedalWiring, Wiring
+from il_robot.errors import Fault, IlRobotError
+from il_robot.rig import PedalButtons, Rig
+
+RATE_SHARE = 0.95
+"""A camera that keeps less of its rate is too slow."""
+
+
+def check_cameras(rig: Rig, wiring: Wiring, seconds: float) -> Iterator[Row]:
+    """Opens all cameras at once, as a session does: USB bandwidth shows in nothing else so well."""
+    with ExitStack() as stack:
+        running: dict[str, ThreadedCamera] = {}
+        for settings in rig.cameras:
+            device = Path(wiring.cameras[settings.name].device)
+            if not device.exists():
+                cure = "plug it in; install the udev rules of hardware/README.md"
+                yield Row(settings.name, Verdict.FAULT, f"no {device}", cure)
+                continue
+            try:
+                camera = ThreadedCamera(settings.name, V4l2Source(settings, wiring.cameras[settings.name]))
+            except IlRobotError as error:
+                yield Row(
+                    settings.name, Verdict.FAULT, str(error), "correct hardware.yaml, or the camera's permissions"
+                )
+                continue
+            stack.callback(camera.close)
+            running[settings.name] = camera
+        yield from measure_rates(running, {n: wiring.cameras[n].rate_hz for n in running}, seconds)
+
+
+def measure_rates(cameras: dict[str, ThreadedCamera], asked_hz: dict[str, float], seconds: float) -> Iterator[Row]:
+    """How many frames of each camera arrive while all of them run."""
+    before = {name: camera.health() for name, camera in cameras.items()}
+    began_s = time.monotonic()
+    if cameras:
+        time.sleep(seconds)
+    passed_s = time.monotonic() - began_s
+    for name, camera in cameras.items():
+        health = camera.health()
+        hz = (health.frames - before[name].frames) / passed_s
+        dropped = health.dropped - before[name].dropped
+        found = f"{hz:.1f} of {asked_hz[name]:g} Hz, {dropped} dropped, {health.corrupt} corrupt"
+        if hz >= RATE_SHARE * asked_hz[name] and not health.corrupt:
+            yield Row(name, Verdict.OK, found)
+        else:
+            cure = "fix its exposure; plug it into a USB port of its own; choose format MJPG"
+            yield Row(name, Verdict.FAULT if hz == 0 else Verdict.WARNING, found, cure)
+
+
+def open_pedal(wiring: PedalWiring, buttons: PedalButtons) -> Pedal:
+    """The pedal that hardware.yaml names. Raises Fault."""
+    return SerialPedal(wiring.port) if wiring.kind == "serial" else KeyboardPedal(buttons)
+
+
+def check_pedal(rig: Rig, wiring: Wiring) -> Row:
+    """Whether the pedal is there and speaks."""
+    port = Path(wiring.pedal.port)
+    if wiring.pedal.kind == "serial" and port.exists() and not os.access(port, os.R_OK | os.W_OK):
+        cure = f"add your user to group {port.group()} and log in again"
+        return Row("pedal", Verdict.FAULT, f"{port}: no permission", cure)
+    try:
+        open_pedal(wiring.pedal, rig.pedal).close()
+    except Fault as fault:
+        return Row("pedal", Verdict.FAULT, str(fault), "plug it in, or set pedal in hardware.yaml")
+    return Row("pedal", Verdict.OK, f"{wiring.pedal.kind} {wiring.pedal.port}".strip())

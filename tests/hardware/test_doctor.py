@@ -1,0 +1,148 @@
+"""The doctor, on a rig that is whole and on one where something is wrong."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from calibration.rig_file import RIGS, load_rig
+from hardware import doctor_arms, doctor_computer
+from hardware.camera import ThreadedCamera
+from hardware.doctor import Doctor, Exit, examine
+from hardware.doctor_devices import measure_rates
+from hardware.emulated_bus import EmulatedBus
+from hardware.emulated_pedal import EmulatedPedal
+from hardware.emulated_rig import as_built
+from hardware.findings import Row, Verdict
+from hardware.pattern_camera import PatternSource
+from hardware.wiring import Wiring, load_wiring
+from il_robot.control.rate import SystemClock
+from il_robot.rig import Camera
+
+
+class Lab:
+    """A Koch whose ports lead to emulated devices; its cameras are not plugged in."""
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        self.folder = folder / "lab"
+        shutil.copytree(RIGS / "koch", self.folder)
+        path = self.folder / "hardware.yaml"
+        text = (
+            path.read_text()
+            .replace("/dev/", f"{folder}/")
+            .replace("kind: keyboard", f"kind: serial, port: {folder}/pedal")
+        )
+        path.write_text(text)
+        self.pedal = stack.enter_context(EmulatedPedal(folder / "pedal"))
+        self.buses = {}
+        for arm in ("follower_main", "leader_main"):
+            servos = as_built(self.wiring.chain(arm))
+            self.buses[arm] = stack.enter_context(EmulatedBus(servos, folder / f"il_{arm}"))
+
+    @property
+    def wiring(self) -> Wiring:
+        return load_wiring(load_rig(str(self.folder)), str(self.folder))[0]
+
+    def rows(self) -> dict[str, Row]:
+        doctor = Doctor(str(self.folder), self.folder, reply_s=0.05, camera_seconds=0.1)
+        return {row.what: row for row in doctor.rows()}
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Lab]:
+    with ExitStack() as stack:
+        yield Lab(tmp_path, stack)
+
+
+def test_what_is_well_is_ok_and_what_is_missing_is_a_fault(lab: Lab) -> None:
+    rows = lab.rows()
+    for what in ("rig", "calibration", "follower_main", "leader_main", "pedal"):
+        assert rows[what].verdict is Verdict.OK, rows[what]
+    assert "6 servos" in rows["follower_main"].found and "registers to be set" in rows["follower_main"].found
+    for what in ("cam_front", "cam_wrist"):
+        assert rows[what].verdict is Verdict.FAULT
+    assert all(bool(row.cure) == (row.verdict is not Verdict.OK) for row in rows.values())
+
+
+def test_it_writes_no_register(lab: Lab) -> None:
+    before = {name: bus.do("state") for name, bus in lab.buses.items()}
+    lab.rows()
+    for name, bus in lab.buses.items():
+        for servo, state in bus.do("state").items():
+            assert {k: v for k, v in state.items() if "Present" not in k} == {
+                k: v for k, v in before[name][servo].items() if "Present" not in k
+            }
+
+
+def test_a_sick_arm_says_where_it_hurts(lab: Lab) -> None:
+    follower = lab.buses["follower_main"]
+    follower.do("fail", ids=[6], error=32)
+    follower.do("show", ids=[2], registers={"Present_Temperature": 71})
+    follower.do("mute", ids=[4])
+    rows = lab.rows()
+    assert rows["follower_main gripper (servo 6)"].found == "hardware error: OVERLOAD"
+    assert rows["follower_main shoulder_lift (servo 2)"].found == "71 degrees Celsius"
+    assert "does not answer" in rows["follower_main wrist_flex"].found
+    assert "follower_main" not in rows
+
+
+def test_an_arm_without_power_and_an_unplugged_one(lab: Lab) -> None:
+    lab.buses["follower_main"].do("mute", ids=[1, 2, 3, 4, 5, 6])
+    lab.buses["leader_main"].do("unplug")
+    rows = lab.rows()
+    assert rows["follower_main"].found == "no servo answers"
+    assert "power" in rows["follower_main"].cure
+    assert rows["leader_main"].found.startswith("no /")
+
+
+def test_servos_at_another_baud_are_found(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        lab = Lab(tmp_path, stack)
+        servos = as_built(lab.wiring.chain("follower_main"))
+        slow = [{**servo, "registers": {"Baud_Rate": 1}} for servo in servos]
+        stack.enter_context(EmulatedBus(slow, tmp_path / "il_follower_main"))
+        found = [row.found for row in doctor_arms.check("follower_main", lab.wiring, reply_s=0.05)]
+    assert found == ["servos answer at 57600 baud, not at 1000000"]
+
+
+def test_a_broken_file_is_a_row_not_a_crash(lab: Lab) -> None:
+    (lab.folder / "hardware.yaml").write_text("chains: {}")
+    assert lab.rows()["wiring"].verdict is Verdict.FAULT
+    (lab.folder / "rig.yaml").write_text("name: 3")
+    assert lab.rows()["rig"].verdict is Verdict.FAULT
+
+
+def test_the_exit_code_is_the_worst_verdict(lab: Lab) -> None:
+    screen = io.StringIO()
+    doctor = Doctor(str(lab.folder), lab.folder, reply_s=0.05, camera_seconds=0.1)
+    assert examine(doctor, Console(file=screen, width=200)) is Exit.FAULT
+    assert "follower_main" in screen.getvalue() and "cure" in screen.getvalue()
+
+
+def test_real_rates_are_measured() -> None:
+    settings = Camera("cam_high", 160, 120)
+    camera = ThreadedCamera("cam_high", PatternSource(settings, 100.0, SystemClock()))
+    (slow,) = measure_rates({"cam_high": camera}, {"cam_high": 200.0}, seconds=0.3)
+    assert slow.verdict is Verdict.WARNING and "of 200 Hz" in slow.found
+    camera.close()
+    (dead,) = measure_rates({"cam_high": camera}, {"cam_high": 100.0}, seconds=0.05)
+    assert dead.verdict is Verdict.FAULT
+
+
+def test_a_folder_that_is_not_there_yet_is_judged_by_its_disk(tmp_path: Path) -> None:
+    rows = {row.what: row for row in doctor_computer.check(tmp_path / "not" / "yet")}
+    assert rows["disk space"].found.endswith("not/yet")
+    assert rows["disk speed"].verdict is not Verdict.FAULT or "MB/s" in rows["disk speed"].found
+
+
+def test_a_slow_setting_of_ros_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(os.environ, "ROS_PYTHON_CHECK_FIELDS", "1")
+    rows = {row.what: row for row in doctor_computer.check(tmp_path)}
+    assert rows["ROS"].verdict is not Verdict.OK
