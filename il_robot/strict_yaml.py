@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -31,12 +32,6 @@ def _boolean(value: object, _: type[bool]) -> bool:
     return value
 
 
-def _truth(value: object, _: type[bool]) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError(f"{value!r} is neither true nor false")
-    return value
-
-
 def _text(value: object, _: type[str]) -> str:
     if not isinstance(value, str):
         raise ValueError(f"{value!r} is not a text")
@@ -47,12 +42,13 @@ _CONVERTER = cattrs.Converter(forbid_extra_keys=True)
 _CONVERTER.register_structure_hook(float, _number)
 _CONVERTER.register_structure_hook(int, _integer)
 _CONVERTER.register_structure_hook(bool, _boolean)
-_CONVERTER.register_structure_hook(bool, _truth)
 _CONVERTER.register_structure_hook(str, _text)
 
 
 def structure(data: Any, cls: type[T], where: str) -> T:
     """``data`` (what YAML or JSON gave) as a ``cls``. Raises BadInput naming ``where``, the key and the cause."""
+    if is_dataclass(cls) and not isinstance(data, dict):
+        raise BadInput(f"{where}: {'nothing' if data is None else type(data).__name__} where keys and values belong")
     try:
         return _CONVERTER.structure(data, cls)
     except cattrs.BaseValidationError as error:

@@ -160,8 +160,12 @@ class Episode:
     def images(self, camera: str, steps: Sequence[int] | NDArray[Any]) -> Image:
         """(len(steps), H, W, 3) RGB. Raises as :meth:`image`."""
         info = self.info.cameras[self._camera_number(camera)]
-        images = np.empty((len(steps), info.height, info.width, 3), np.uint8)
-        for image, t in zip(images, steps, strict=True):
+        if len(steps) == 0:
+            return np.empty((0, info.height, info.width, 3), np.uint8)
+        first = self.image(camera, int(steps[0]))  # Its size is checked before memory is taken for all.
+        images = np.empty((len(steps), *first.shape), np.uint8)
+        images[0] = first
+        for image, t in zip(images[1:], steps[1:], strict=True):
             self.image(camera, int(t), image)
         return images
 

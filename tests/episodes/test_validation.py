@@ -187,7 +187,6 @@ def test_damage_on_disk_is_found(tmp_path: Path) -> None:
     (path / "time/step_ns/zarr.json").unlink()
     (path / "action/c/0/0").write_bytes(b"short")
     assert {(one.kind, one.stream) for one in validate_episode(path)} == {
-        ("checksum", "cam_wrist"),
         ("metadata", "action"),
         ("checksum", "action"),
         ("metadata", "time/step_ns"),
