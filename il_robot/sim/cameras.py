@@ -17,8 +17,8 @@ import mujoco  # isort: skip
 class Cameras:
     """All cameras of one simulated world on one GL context; shapes are gathered once for all of them.
 
-    Measured with software rendering (llvmpipe, 2 cores), four cameras: 240x320 3.2 ms (4.6 ms of CPU),
-    480x640 8 ms (14 ms of CPU).
+    Measured with software rendering (llvmpipe, 2 idle cores), four cameras: 240x320 3.2 ms (4.7 ms of CPU),
+    480x640 8 ms (11 to 14 ms of CPU).
     """
 
     def __init__(self, model: mujoco.MjModel, data: mujoco.MjData, cameras: Sequence[Camera]) -> None:

@@ -175,7 +175,9 @@ class Expert:
                 arm.along_joints(Pose(waiting, LEFT_TAKES), speed)
             case "carry":
                 arm.along_joints(self._before(Pose(self._meeting().position, np.eye(3))), speed)
-            case "advance" | "receive":
+            case "advance":
+                arm.along_line(self._approach(view), speed)
+            case "receive":
                 arm.along_line(self._take(view.cube), speed)
             case "release":
                 arm.rest()
@@ -206,6 +208,12 @@ class Expert:
 
     def _take(self, cube: Pose) -> Pose:
         return Pose(cube.position, LEFT_TAKES)
+
+    def _approach(self, view: View) -> Pose:
+        """Onto the cube if the left fingers then pass between the right ones, else back in front of it."""
+        ahead, *beside = view.cube.position - view.left.position
+        aligned = math.hypot(*beside) < (0.005 if ahead > 0.05 else 0.009)
+        return self._take(view.cube) if aligned else self._before(view.cube)
 
     def _before(self, cube: Pose) -> Pose:
         return Pose(cube.position + np.array([-0.1, 0.0, 0.0]), LEFT_TAKES)
