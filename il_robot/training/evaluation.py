@@ -42,7 +42,8 @@ def share(count: int, of: int, confidence: float = 0.95) -> Share:
     rate = count / of
     middle = (rate + z * z / (2 * of)) / (1 + z * z / of)
     half = z / (1 + z * z / of) * math.sqrt(rate * (1 - rate) / of + z * z / (4 * of * of))
-    return Share(count, of, max(0.0, middle - half), min(1.0, middle + half))
+    # At 0 and 1 the bound is the share itself; rounding would put it a hair beyond.
+    return Share(count, of, min(rate, max(0.0, middle - half)), max(rate, min(1.0, middle + half)))
 
 
 @dataclass(frozen=True)
