@@ -70,8 +70,9 @@ def main(
     for title, values in (("Real time, 4 cameras 480x640 at 50 Hz", live), ("kill -9", killed)):
         console.print(title + ": " + ", ".join(f"{key} {value:.2f}" for key, value in values.items()))
     console.print(
-        "Where peers win: uncompressed HDF5 on a warm cache, kept open, reads without decoding anything. " + peer
+        "Where peers win: with a warm cache, raw or lz4 images need no JPEG decoding, at nine times the bytes."
     )
+    console.print(peer)
 
 
 if __name__ == "__main__":
