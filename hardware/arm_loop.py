@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from hardware.arm import Arm, ArmState
@@ -35,6 +36,7 @@ class ArmLoop:
         self._loop = DeadlineLoop(clock, round(1e9 / rate_hz))
         self._newest: ArmState | None = None
         self._command: Floats | None = None
+        self._asked: list[Callable[[], None]] = []
         self._fault: Fault | None = None
         self._lost = 0
         self._consecutive = 0
@@ -70,6 +72,11 @@ class ArmLoop:
         with self._fresh:
             self._command = qpos
 
+    def ask(self, work: Callable[[], None]) -> None:
+        """``work`` runs in the arm's thread, which owns the bus, before its next reading. A Fault in it ends the arm."""
+        with self._fresh:
+            self._asked.append(work)
+
     def health(self) -> ArmLoopHealth:
         return ArmLoopHealth(self._loop.lateness(), self._lost, self._consecutive)
 
@@ -89,6 +96,10 @@ class ArmLoop:
                 self._fresh.notify_all()
 
     def _cycle(self) -> None:
+        with self._fresh:
+            asked, self._asked = self._asked, []
+        for work in asked:
+            work()
         state = self._arm.read()
         if state is None:
             self._lost += 1

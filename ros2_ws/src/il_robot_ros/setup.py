@@ -2,7 +2,7 @@
 
 from setuptools import setup
 
-NODES = ("control", "pedal", "policy", "puppeteer", "recorder", "replay", "sim")
+NODES = ("arms", "cameras", "control", "pedal", "policy", "puppeteer", "recorder", "replay", "sim")
 
 setup(
     name="il_robot_ros",

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from calibration.rig_file import load_rig
 from il_robot.errors import BadInput, nearest
 
 Value = str | int | float | bool
@@ -115,6 +116,8 @@ def _choice(given: Mapping[str, str], name: str, allowed: Sequence[str]) -> str:
 STYLES = ("closed_loop", "timed", "human")
 EXECUTIONS = ("ensemble", "open_loop")
 
+RIG_PEDAL = "rig"
+
 _DATASET = Argument("dataset", None, "folder that the episodes go to; made if there is none")
 _POLICY = Argument("policy", None, "the run folder of a trained policy")
 _EPISODE = Argument("episode", None, "the episode (a folder *.zarr) whose actions are sent again")
@@ -122,7 +125,7 @@ RIG = Argument("rig", "sim", "the rig: a name (sim) or the path of a rig.yaml")
 TASK = Argument("task", "transfer_cube", "what is being done; in simulation: which scene is built")
 EPISODES = Argument("episodes", "0", "episodes until the run ends by itself (scripted operator); 0 = until Ctrl-C")
 SEED = Argument("seed", "0", "seed of the simulated scene; each episode takes the next one")
-PEDAL = Argument("pedal", "scripted", "scripted (simulation only), keyboard, or the path of a serial port")
+PEDAL = Argument("pedal", RIG_PEDAL, "rig (what the rig has; simulated: scripted), keyboard, or a serial port's path")
 OPERATOR = Argument("operator", "scripted", "name of the operator, kept in every episode")
 STYLE = Argument("style", "closed_loop", f"how the scripted operator moves: {', '.join(STYLES)}")
 KNOCK = Argument("knock_at", "-1", "simulation: knock the cube away this many steps into an episode; -1 = never")
@@ -133,7 +136,7 @@ SPEED = Argument("speed", "1.0", "with use_sim_time: simulated seconds per real 
 
 def _collect(given: Mapping[str, str]) -> tuple[Process, ...]:
     return (
-        *_rig_processes(given),
+        *_rig_processes(given, frees_leaders=True),
         _control(given, autonomous=False),
         _recorder(given, policy=""),
         *_puppeteer(given, role="demonstrate", style=_choice(given, "style", STYLES)),
@@ -168,17 +171,29 @@ def _shared(given: Mapping[str, str]) -> dict[str, Value]:
     return {"rig": given["rig"], "use_sim_time": _truth(given, "use_sim_time")}
 
 
-def _rig_processes(given: Mapping[str, str]) -> tuple[Process, ...]:
-    """What stands for the arms, the cameras and the pedal's device."""
+def _rig_processes(given: Mapping[str, str], frees_leaders: bool = False) -> tuple[Process, ...]:
+    """What stands for the arms, the cameras and the pedal's device: the simulator, or the real ones."""
     shared = _shared(given)
     speed = _number(given, "speed")
     if speed != 1.0 and not shared["use_sim_time"]:
         raise BadInput(f"speed:={given['speed']} needs use_sim_time:=true")
     if not 0 < speed <= 100:
         raise BadInput(f"speed:={given['speed']}; allowed: above 0, at most 100")
-    simulator = Process("sim", {**shared, "task": given["task"], "seed": _integer(given, "seed"), "speed": speed})
-    device = str(_pedal_link()) if given["pedal"] == "scripted" else given["pedal"]
-    return simulator, Process("pedal", {**shared, "device": device})
+    if _simulated(given):
+        simulator = Process("sim", {**shared, "task": given["task"], "seed": _integer(given, "seed"), "speed": speed})
+        device = str(_pedal_link()) if given["pedal"] == RIG_PEDAL else given["pedal"]
+        return simulator, Process("pedal", {**shared, "device": device})
+    if shared["use_sim_time"]:
+        raise BadInput(f"use_sim_time:=true needs a simulated rig; {given['rig']} is a real one")
+    return (
+        Process("arms", {**shared, "frees_leaders": frees_leaders}),
+        Process("cameras", shared),
+        Process("pedal", {**shared, "device": given["pedal"]}),
+    )
+
+
+def _simulated(given: Mapping[str, str]) -> bool:
+    return load_rig(given["rig"]).simulated
 
 
 def _pedal_link() -> Path:
@@ -196,8 +211,10 @@ def _recorder(given: Mapping[str, str], policy: str) -> Process:
 
 
 def _puppeteer(given: Mapping[str, str], role: str, **more: Value) -> tuple[Process, ...]:
-    """The scripted human: always moves the simulated leaders; has the pedal only if it is to."""
-    link = str(_pedal_link()) if given["pedal"] == "scripted" else "-"
+    """The scripted human of a simulated rig: moves the leaders; has the pedal unless somebody else has."""
+    if not _simulated(given):
+        return ()
+    link = str(_pedal_link()) if given["pedal"] == RIG_PEDAL else "-"
     told: dict[str, Value] = {"role": role, "episodes": _integer(given, "episodes"), "pedal_link": link}
     return (Process("puppeteer", {**_shared(given), **told, "seed": _integer(given, "seed"), **more}, ends_run=True),)
 

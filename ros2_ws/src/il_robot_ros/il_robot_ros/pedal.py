@@ -27,7 +27,7 @@ PARTING_S = 0.5
 @dataclass(frozen=True)
 class Parameters:
     rig: str = parameter("rig: a name or the path of a rig.yaml")
-    device: str = parameter("keyboard, or the path of a serial port")
+    device: str = parameter("rig (what hardware.yaml names), keyboard, or the path of a serial port", "rig")
     wait_s: float = parameter("how long a serial port may take to appear at the start [s]", 10.0)
 
 
@@ -57,7 +57,7 @@ class PedalNode:
         patience_s = time.monotonic() + given.wait_s
         while True:
             try:
-                return SerialPedal(given.device)
+                return SerialPedal(device)
             except Fault:
                 if time.monotonic() > patience_s or self._life.stopping:
                     raise

@@ -17,7 +17,7 @@ from launch.events.process import ProcessExited
 from launch.substitutions import LaunchConfiguration
 
 from il_robot_ros.graph import GRACE_S, Process, graph
-from il_robot_ros.runner import ENVIRONMENT
+from il_robot_ros.runner import ENVIRONMENT, STOP_S
 
 
 def describe(name: str) -> LaunchDescription:
@@ -41,7 +41,7 @@ def _execute(process: Process) -> list[LaunchDescriptionEntity]:
         name=process.name,
         additional_env={**ENVIRONMENT, **process.environment},
         output="screen",
-        sigterm_timeout="10",
+        sigterm_timeout=str(STOP_S),
     )
 
     def on_exit(event: ProcessExited, context: LaunchContext) -> list[LaunchDescriptionEntity]:

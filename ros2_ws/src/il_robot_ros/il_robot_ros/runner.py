@@ -14,8 +14,8 @@ from typing import IO
 
 from il_robot_ros.graph import GRACE_S, Process
 
-STOP_S = 10.0
-"""How long processes may take to stop on Ctrl-C, before they are terminated."""
+STOP_S = 20.0
+"""How long processes may take to stop on Ctrl-C, before they are terminated: real arms go to sleep slowly."""
 ENVIRONMENT = {
     "PYTHONUNBUFFERED": "1",
     "IL_ROBOT_LAUNCHED": "1",

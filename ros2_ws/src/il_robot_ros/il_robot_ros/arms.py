@@ -1,0 +1,155 @@
+"""The arms node: every leader and follower of a real rig, one bus thread each, as joint states and commands.
+
+Start: all servos are inspected and set up, all arms go slowly to the start pose, then (for demonstrations) the
+leaders come free once the operator has squeezed both grippers. End: followers go slowly to their sleep pose and
+lose torque only there. A killed process leaves every arm holding.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rclpy.node import Node
+from sensor_msgs.msg import JointState
+from std_srvs.srv import SetBool
+from trajectory_msgs.msg import JointTrajectory
+
+from calibration.rig_file import load_rig
+from hardware.arm_loop import ArmLoop
+from hardware.rig_arms import RigArms
+from hardware.wiring import load_wiring
+from il_robot.control.rate import SystemClock
+from il_robot.errors import Fault
+from il_robot.rig import Arm
+from il_robot_ros import messages, process, topics
+from il_robot_ros.diagnostics import Diagnostics, Health, Level
+from il_robot_ros.parameters import declare, parameter
+
+
+@dataclass(frozen=True)
+class Parameters:
+    rig: str = parameter("rig: a name or the path of a rig.yaml; hardware.yaml and calibration.yaml lie beside it")
+    frees_leaders: bool = parameter("free the leaders once the operator holds both grippers closed", True)
+    start_s: float = parameter("how long the move to the start pose takes at least [s]", 2.0)
+    reply_s: float = parameter("how long a servo's answer may take [s]", 0.01)
+
+
+class ArmsNode:
+    """Everything of the arms' process; see the module's text."""
+
+    def __init__(self, node: Node, life: process.Life) -> None:
+        self._node = node
+        self._life = life
+        self._given = declare(node, Parameters)
+        self._rig = load_rig(self._given.rig)
+        self._wiring, self._calibration = load_wiring(self._rig, self._given.rig)
+        self._clock = SystemClock()
+        self._names = {name: arm for arm in self._rig.arms for name in (arm.follower, arm.leader)}
+        self._publishers = {
+            name: node.create_publisher(JointState, topics.joint_states(name), topics.NEWEST) for name in self._names
+        }
+        self._loops: dict[str, ArmLoop] = {}
+        self._doing = "opening the buses"
+        self._lost: dict[str, str] = {}
+        Diagnostics(node, self._health)
+        life.thread("arms", self._run)
+
+    def _run(self) -> None:
+        with RigArms(self._rig, self._wiring, self._calibration, self._given.reply_s) as arms:
+            if self._bring_up(arms):
+                self._serve(arms)
+
+    def _bring_up(self, arms: RigArms) -> bool:
+        """Whether the arms are ready to be driven; False when stopped before."""
+        self._say("setting up the servos")
+        for line in arms.set_up():
+            self._node.get_logger().info(line)
+        self._say("going to the start pose: keep clear")
+        if not arms.go_to_start(self._clock, self._given.start_s, keep_on=self._keep_on):
+            return False
+        if not self._given.frees_leaders:
+            return True
+        self._say("squeeze both leader grippers to begin")
+        return arms.wait_for_hands(self._clock, keep_on=self._keep_on)
+
+    def _serve(self, arms: RigArms) -> None:
+        for name, arm in arms.arms.items():
+            self._loops[name] = ArmLoop(arm, self._rig.rate_hz, self._clock, name)
+        for name, loop in self._loops.items():
+            self._connect(name, loop, arms)
+            loop.start()
+            self._life.thread(f"publish {name}", self._publisher(name, loop))
+        self._say("driving")
+        while not self._life.wait(0.1) and self._keep_on():
+            pass
+        for loop in self._loops.values():
+            loop.stop()
+        self._say("going to sleep: keep clear")
+        arms.go_to_sleep(self._clock)
+
+    def _connect(self, name: str, loop: ArmLoop, arms: RigArms) -> None:
+        arm, device = self._names[name], arms.arms[name]
+
+        def on_command(message: JointTrajectory) -> None:
+            loop.command(messages.from_command(message, arm.joint_names))
+
+        def on_torque(request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+            loop.ask(device.torque_on if request.data else device.torque_off)
+            response.success = True
+            return response
+
+        self._node.create_subscription(JointTrajectory, topics.joint_command(name), on_command, topics.NEWEST)
+        if name == arm.leader:
+            self._node.create_service(SetBool, topics.torque(name), on_torque)
+
+    def _publisher(self, name: str, loop: ArmLoop) -> Callable[[], None]:
+        arm: Arm = self._names[name]
+
+        def publish() -> None:
+            seen_ns = 0
+            while not self._life.stopping:
+                try:
+                    state = loop.wait_newer(seen_ns, timeout_s=0.1)
+                    self._lost.pop(name, None)
+                except Fault as fault:
+                    # Silence makes control hold; a bus that answers again is used again.
+                    self._lost[name] = str(fault)
+                    self._life.wait(0.1)
+                    continue
+                if state is not None:
+                    seen_ns = state.time_ns
+                    self._publishers[name].publish(
+                        messages.to_joint_state(arm.joint_names, state.time_ns, state.qpos, state.qvel, state.effort)
+                    )
+
+        return publish
+
+    def _keep_on(self) -> bool:
+        return not self._life.stopping
+
+    def _say(self, doing: str) -> None:
+        self._doing = doing
+        self._node.get_logger().info(doing)
+
+    def _health(self) -> Health:
+        values: dict[str, object] = {}
+        for name, loop in self._loops.items():
+            health = loop.health()
+            values[f"{name}_lost"] = health.lost
+            values[f"{name}_late_p99_ms"] = round(health.lateness.p99_ms, 3)
+        if self._lost:
+            return Health(Level.ERROR, "; ".join(self._lost.values()), values)
+        return Health(Level.OK, self._doing, values)
+
+    def close(self) -> None:
+        self._life.join()
+
+
+def main() -> None:
+    sys.exit(process.run("arms", ArmsNode))
+
+
+if __name__ == "__main__":
+    main()
