@@ -73,7 +73,7 @@ class ArmLoop:
             self._command = qpos
 
     def ask(self, work: Callable[[], None]) -> None:
-        """``work`` runs in the arm's thread, which owns the bus, before its next reading. A Fault in it ends the arm."""
+        """``work`` runs in the arm's thread, which owns the bus, before it reads again. A Fault in it ends the arm."""
         with self._fresh:
             self._asked.append(work)
 

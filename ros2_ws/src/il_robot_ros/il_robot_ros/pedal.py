@@ -48,12 +48,14 @@ class PedalNode:
         life.thread("pedal", self._run)
 
     def _open(self, given: Parameters) -> Pedal:
-        if given.device == "keyboard":
+        device = given.device
+        if device == "rig":
+            wired = load_wiring(load_rig(given.rig), given.rig)[0].pedal
+            device = wired.port if wired.kind == "serial" else wired.kind
+        if device == "keyboard":
             return KeyboardPedal(self._buttons)
-        if not given.device.startswith("/"):
-            raise BadInput(
-                f"pedal: device {given.device!r}; allowed: keyboard, or the path of a serial port (/dev/...)"
-            )
+        if not device.startswith("/"):
+            raise BadInput(f"pedal: device {device!r}; allowed: rig, keyboard, or a serial port (/dev/...)")
         patience_s = time.monotonic() + given.wait_s
         while True:
             try:
