@@ -15,6 +15,7 @@ from sensor_msgs.msg import Joy
 
 from calibration.rig_file import load_rig
 from hardware.pedal import KeyboardPedal, Pedal, SerialPedal
+from hardware.wiring import load_wiring
 from il_robot.errors import BadInput, Fault
 from il_robot_ros import process, topics
 from il_robot_ros.diagnostics import Diagnostics, Health, Level
