@@ -34,7 +34,7 @@ class ActConfig:
     feed_forward: int = 256
     encoder_layers: int = 2
     decoder_layers: int = 1
-    style_layers: int = 2
+    style_layers: int = 1
     """Of the CVAE encoder; 0 leaves the CVAE out."""
     latent: int = 16
     kl_weight: float = 10.0

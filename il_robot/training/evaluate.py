@@ -41,7 +41,9 @@ def evaluate(
 ) -> Evaluation:
     """Lets a trained policy drive the simulated rig from fresh starts.
 
-    Example: il-robot evaluate runs/act --task transfer_cube --episodes 50 --seed 0
+    Examples:
+        il-robot evaluate runs/act --task transfer_cube --episodes 50 --seed 0
+        il-robot evaluate runs/act --episodes 5 --video film.mp4
 
     Args:
         run: The folder of a training run.

@@ -44,7 +44,7 @@ class Preset:
 
 
 PRESETS: dict[tuple[PolicyName, PresetName], Preset] = {
-    ("act", "tiny"): Preset(ActConfig(), Recipe()),
+    ("act", "tiny"): Preset(ActConfig(), Recipe(steps=2500)),
     ("act", "tiny-image"): Preset(ActConfig(), Recipe(), cameras="first", objects=False),
     ("act", "paper"): Preset(
         ActConfig(

@@ -68,7 +68,11 @@ def train(
 ) -> Result:
     """Trains a policy on demonstrations.
 
-    Example: il-robot train act data/transfer_cube --out runs/act
+    Ctrl-C saves; the same command with --resume goes on exactly as if it had never stopped.
+
+    Examples:
+        il-robot train act data/transfer_cube --out runs/act
+        il-robot train bc data/transfer_cube --out runs/look --preset tiny-image --cameras cam_high
 
     Args:
         policy: Which policy.
@@ -248,3 +252,4 @@ def _sum_up(console: Console, result: Result, out: Path) -> None:
     console.print(f"policy: {weights_path(out, 'last')}", soft_wrap=True)
     if result.stopped:
         console.print("stopped and saved; the same command with --resume goes on", soft_wrap=True)
+        raise KeyboardInterrupt

@@ -182,3 +182,18 @@ def test_metrics_survive_a_torn_last_line(tmp_path: Path) -> None:
 def test_every_preset_names_a_policy_and_its_configuration() -> None:
     for (policy, _), preset in PRESETS.items():
         assert type(preset.network).__name__.lower().startswith(policy)
+
+
+def test_ctrl_c_saves_and_ends_the_command_as_interrupted(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+
+    def press(self: loop.Training, *rest: object) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(loop.Training, "_log", press)
+    with pytest.raises(KeyboardInterrupt):
+        train("bc", (dataset,), out=run, steps=5, chunk_size=2)
+    monkeypatch.undo()
+    assert train("bc", (dataset,), out=run, resume=True).step == 5
