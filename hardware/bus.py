@@ -1,53 +1,24 @@
 """One Dynamixel bus: reads and writes registers of the servos on one serial port, and counts what gets lost.
 
-On top of the unmodified dynamixel-sdk. Not thread-safe: a bus belongs to one thread.
+Not thread-safe: a bus belongs to one thread.
 """
 
 from __future__ import annotations
 
-import contextlib
-import select
-import termios
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
 
-import serial
-from dynamixel_sdk import COMM_RX_TIMEOUT, COMM_SUCCESS, PacketHandler, PortHandler
+from dynamixel_sdk import COMM_RX_TIMEOUT
 
 from hardware import control_table as table
 from hardware.control_table import Register
+from hardware.wire import Answer, Wire
 from il_robot.errors import Fault
 
 REPLY_S = 0.006
-"""How long a servo may take beyond the time on the wire. Well under a 20 ms period, well over a 1 ms USB latency."""
+"""How long servos may take beyond the time on the wire. Well under a 20 ms period, well over a 1 ms USB latency."""
 FAST_TRIES = 3
 ALERT = 0x80
-T = TypeVar("T")
-
-
-class WaitPort(PortHandler):  # type: ignore[misc]
-    """The SDK's port, sleeping in select() where the original spins: 6 % of a core instead of 40 % for four arms."""
-
-    def __init__(self, port_name: str, reply_s: float) -> None:
-        super().__init__(port_name)
-        self._reply_ms = reply_s * 1e3
-
-    def setPacketTimeout(self, packet_length: int) -> None:  # noqa: N802 (the SDK's name)
-        self.setPacketTimeoutMillis(self.tx_time_per_byte * packet_length + self._reply_ms)
-
-    def getCurrentTime(self) -> float:  # noqa: N802
-        return time.monotonic() * 1e3
-
-    def readPort(self, length: int) -> bytes:  # noqa: N802
-        if length <= 0:
-            return b""
-        left_s = (self.packet_timeout - self.getTimeSinceStart()) / 1e3
-        if left_s > 0:
-            select.select([self.ser.fileno()], [], [], left_s)
-        received: bytes = self.ser.read(length)
-        return received
 
 
 @dataclass
@@ -71,55 +42,51 @@ class Bus:
 
     def __init__(self, port: str, baud: int = 1_000_000, reply_s: float = REPLY_S, retries: int = 1) -> None:
         """Opens the port, for this process alone. Raises Fault."""
+        if baud not in table.BAUD_CODES:
+            raise Fault(f"bus {port}: baud {baud} is not one the servos know; allowed: {sorted(table.BAUD_CODES)}")
         self.port = port
         self.health = BusHealth()
         self.fast_read = True
         """Whether sync reads use the fast instruction; turned off when the firmware does not know it."""
         self._retries = retries
         self._fast_failures = 0
-        self._sdk = PacketHandler(2.0)
-        self._port = WaitPort(port, reply_s)
-        if baud not in table.BAUD_CODES:
-            raise Fault(f"bus {port}: baud {baud} is not one the servos know; allowed: {sorted(table.BAUD_CODES)}")
-        with self._line("cannot open"):
-            self._port.setBaudRate(baud)
-            self._port.ser.exclusive = True
-        with contextlib.suppress(OSError, ValueError, AttributeError):  # only some adapters know the setting
-            self._port.ser.set_low_latency_mode(True)
+        self._attempts = 0
+        self._in_doubt: set[int] = set()
+        """Servos that still owe an answer."""
+        self._wire = Wire(port, baud, reply_s)
 
     def close(self) -> None:
         """Closes the port; servos keep their torque and goal. May be called twice."""
-        if self._port.is_open:
-            with contextlib.suppress(OSError, termios.error):
-                self._port.closePort()
+        self._wire.close()
 
     def ping(self, servo_id: int) -> int | None:
         """The model number behind an id; None when nobody answers. Raises Fault when the port is gone."""
-        with self._line():
-            number, result, _ = self._sdk.ping(self._port, servo_id)
-        return int(number) if result == COMM_SUCCESS else None
+        answer = self._wire.ping(servo_id)
+        if not answer.ok:
+            self._in_doubt.add(servo_id)
+        return int.from_bytes(answer.data[:2], "little") if answer.ok else None
 
     def read(self, servo_id: int, register: Register) -> int:
         """One register of one servo. Raises Fault when it stays silent, garbled or refuses."""
-        data = self._ask(
+        answer = self._ask(
             servo_id,
             f"reading {register.name}",
-            lambda: self._sdk.readTxRx(self._port, servo_id, register.address, register.size),
+            lambda: self._wire.read(servo_id, register.address, register.size),
         )
-        return table.decode(register, bytes(data))
+        return table.decode(register, answer.data)
 
     def write(self, servo_id: int, register: Register, value: int) -> None:
         """Writes one register of one servo and waits for its consent. Raises Fault."""
-        data = list(table.encode(register, value))
+        data = table.encode(register, value)
         self._ask(
             servo_id,
             f"writing {value} to {register.name}",
-            lambda: (b"", *self._sdk.writeTxRx(self._port, servo_id, register.address, register.size, data)),
+            lambda: self._wire.write(servo_id, register.address, data),
         )
 
     def reboot(self, servo_id: int) -> None:
         """Restarts a servo, which clears its hardware error; its torque goes. Raises Fault."""
-        self._ask(servo_id, "rebooting", lambda: (b"", *self._sdk.reboot(self._port, servo_id)))
+        self._ask(servo_id, "rebooting", lambda: self._wire.reboot(servo_id))
         self.health.alerts.discard(servo_id)
 
     def sync_read(self, servo_ids: Sequence[int], first: Register, last: Register) -> dict[int, bytes] | None:
@@ -134,12 +101,17 @@ class Bus:
             self.health.retried += attempt > 0
             # The retry is a plain read: what breaks a fast one (stuffing, old firmware) does not break that.
             fast = self.fast_read and attempt == 0
-            with self._line():
-                found = (self._fast_read if fast else self._plain_read)(servo_ids, first.address, size)
-            if found is not None:
+            # 0 to 2 bytes more than needed, in turn: by its length, an attempt knows its own answers from older ones.
+            self._attempts += 1
+            exchange = self._wire.fast_sync_read if fast else self._wire.sync_read
+            answers = exchange(servo_ids, first.address, size + self._attempts % 3)
+            if all(answer.ok for answer in answers):
                 self._judge_fast(fast, attempt)
                 self.health.consecutive_lost = 0
-                return found
+                for servo_id, answer in zip(servo_ids, answers, strict=True):
+                    self._note_alert(servo_id, answer.error)
+                return {i: answer.data[:size] for i, answer in zip(servo_ids, answers, strict=True)}
+            self.health.corrupt += answers[-1].result != COMM_RX_TIMEOUT
         self.health.lost += 1
         self.health.consecutive_lost += 1
         return None
@@ -147,47 +119,9 @@ class Bus:
     def sync_write(self, register: Register, values: Mapping[int, int]) -> None:
         """One register of several servos at once. Servos do not confirm it. Raises Fault when the port is gone."""
         parameters = [b for servo_id, value in values.items() for b in (servo_id, *table.encode(register, value))]
-        with self._line():
-            result = self._sdk.syncWriteTxOnly(self._port, register.address, register.size, parameters, len(parameters))
-        if result != COMM_SUCCESS:
-            raise Fault(f"bus {self.port}: writing {register.name}: {self._sdk.getTxRxResult(result)}")
-
-    def _plain_read(self, servo_ids: Sequence[int], address: int, size: int) -> dict[int, bytes] | None:
-        result = self._sdk.syncReadTx(self._port, address, size, list(servo_ids), len(servo_ids), False)
-        found = {}
-        for servo_id in servo_ids if result == COMM_SUCCESS else ():
-            data, result, error = self._sdk.readRx(self._port, servo_id, size)
-            if result != COMM_SUCCESS or len(data) != size:
-                self.health.corrupt += result != COMM_RX_TIMEOUT
-                return None
-            self._note_alert(servo_id, error)
-            found[servo_id] = bytes(data)
-        return found or None
-
-    def _fast_read(self, servo_ids: Sequence[int], address: int, size: int) -> dict[int, bytes] | None:
-        """All servos in one packet: (error, id, data, checksum) each.
-
-        Decoded here because the SDK's own decoding drops the error bytes and, when a firmware stuffs this packet,
-        shifts the last servo's position by a byte without noticing.
-        """
-        result = self._sdk.syncReadTx(self._port, address, size, list(servo_ids), len(servo_ids), True)
-        if result != COMM_SUCCESS:
-            return None
-        wire, result = self._sdk.rxPacket(self._port, True)
-        if result != COMM_SUCCESS:
-            self.health.corrupt += result != COMM_RX_TIMEOUT
-            return None
-        body = bytes(wire[8:-2])
-        expected = len(servo_ids) * (size + 4) - 2
-        if len(body) > expected:
-            body = body.replace(b"\xff\xff\xfd\xfd", b"\xff\xff\xfd")
-        parts = [body[at : at + size + 2] for at in range(0, expected, size + 4)]
-        if len(body) != expected or [part[1] for part in parts] != list(servo_ids):
-            self.health.corrupt += 1
-            return None
-        for part in parts:
-            self._note_alert(part[1], part[0])
-        return {part[1]: part[2:] for part in parts}
+        answer = self._wire.sync_write(register.address, register.size, parameters)
+        if not answer.ok:
+            raise Fault(f"bus {self.port}: writing {register.name} to {len(values)} servos failed ({answer.result})")
 
     def _judge_fast(self, fast: bool, attempt: int) -> None:
         """Three fast reads in a row that only the plain retry could replace: this firmware has no fast read."""
@@ -203,28 +137,23 @@ class Bus:
         else:
             self.health.alerts.discard(servo_id)
 
-    def _ask(self, servo_id: int, doing: str, exchange: Callable[[], tuple[T, int, int]]) -> T:
+    def _ask(self, servo_id: int, doing: str, exchange: Callable[[], Answer]) -> Answer:
         """One exchange with one servo, retried. Raises Fault when it fails for good."""
+        answer = Answer(COMM_RX_TIMEOUT)
         for _ in range(self._retries + 1):
-            with self._line():
-                data, result, error = exchange()
-            if result == COMM_SUCCESS:
+            if servo_id in self._in_doubt and not self._wire.catch_up(servo_id):
+                continue
+            self._in_doubt.discard(servo_id)
+            answer = exchange()
+            if answer.ok:
                 break
-        if result == COMM_RX_TIMEOUT:
+            self._in_doubt.add(servo_id)
+        if answer.result == COMM_RX_TIMEOUT:
             raise Fault(f"bus {self.port}: servo {servo_id} does not answer ({doing}); check power and cable")
-        if result != COMM_SUCCESS:
+        if not answer.ok:
             raise Fault(f"bus {self.port}: servo {servo_id} answers garbled ({doing}); two servos with one id?")
-        self._note_alert(servo_id, error)
-        if error & ~ALERT:
-            reason = self._sdk.getRxPacketError(error & ~ALERT).removeprefix("[RxPacketError] ")
+        self._note_alert(servo_id, answer.error)
+        if answer.error & ~ALERT:
+            reason = self._wire.explain(answer.error & ~ALERT)
             raise Fault(f"bus {self.port}: servo {servo_id} refuses {doing}: {reason}")
-        return data
-
-    @contextlib.contextmanager
-    def _line(self, what: str = "lost") -> Iterator[None]:
-        """Around every use of the port: what the operating system throws becomes one Fault."""
-        self._port.is_using = False  # the SDK leaves its flag behind when the port throws
-        try:
-            yield
-        except (serial.SerialException, OSError, termios.error) as error:
-            raise Fault(f"bus {self.port}: {what}: {error}") from None
+        return answer

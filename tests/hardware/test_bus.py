@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -113,6 +114,21 @@ def test_a_late_answer_is_a_loss_and_never_taken_for_the_next(bus: Bus, emulated
     assert positions(bus) is None
     emulated.do("delay", seconds=0.0)
     assert bus.read(4, table.PRESENT_POSITION) == 3000
+
+
+def test_an_answer_that_comes_while_another_question_is_asked_is_not_taken_for_its_answer(
+    bus: Bus, emulated: EmulatedBus
+) -> None:
+    """An adapter that stalls keeps the order: the late answer comes first, from the right servo, well formed."""
+    for register, value in ((table.PROFILE_VELOCITY, 7), (table.PROFILE_ACCELERATION, 9), (table.TORQUE_ENABLE, 0)):
+        bus.write(1, register, value)
+    for late_s in (0.7 * REPLY_S, 1.2 * REPLY_S, 1.8 * REPLY_S, 2.5 * REPLY_S):
+        emulated.do("delay", seconds=late_s)
+        with contextlib.suppress(Fault):
+            assert bus.read(1, table.PROFILE_VELOCITY) == 7
+        emulated.do("delay", seconds=0.0)
+        assert bus.read(1, table.PROFILE_ACCELERATION) == 9
+        assert bus.read(1, table.TORQUE_ENABLE) == 0
 
 
 def test_noise_before_an_answer_is_skipped(bus: Bus, emulated: EmulatedBus) -> None:

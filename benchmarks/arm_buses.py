@@ -1,0 +1,84 @@
+"""Four emulated arms at 50 Hz (or another rate): cycle time, lateness, losses, and the driver's share of a core.
+
+    python benchmarks/arm_buses.py [--rate 50] [--seconds 20]
+
+Each arm has nine servos (XM430/XM540), its bus a process of its own that keeps the time of a 1 Mbaud wire.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from calibration.rig_file import load_rig
+from hardware.arm import ArmState
+from hardware.arm_loop import ArmLoop
+from hardware.emulated_rig import EmulatedRig
+from hardware.rig_arms import RigArms
+from hardware.wiring import load_wiring
+from il_robot.control.rate import SystemClock
+from il_robot.types import Floats
+
+
+class Timed:
+    """An arm whose cycles are timed: from the begin of a read to the end of the write after it."""
+
+    def __init__(self, arm: object) -> None:
+        self._arm = arm
+        self.cycle_ms: list[float] = []
+        self._began_s = 0.0
+
+    def read(self) -> ArmState | None:
+        self._began_s = time.perf_counter()
+        return self._arm.read()  # type: ignore[attr-defined, no-any-return]
+
+    def command(self, qpos: Floats) -> None:
+        self._arm.command(qpos)  # type: ignore[attr-defined]
+        self.cycle_ms.append((time.perf_counter() - self._began_s) * 1e3)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rate", type=float, default=50.0)
+    parser.add_argument("--seconds", type=float, default=20.0)
+    options = parser.parse_args()
+    rig, clock = load_rig("aloha"), SystemClock()
+    wiring, calibration = load_wiring(rig, "aloha")
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        EmulatedRig(wiring, Path(folder)) as emulated,
+        RigArms(rig, emulated.wiring, calibration) as arms,
+    ):
+        arms.set_up()
+        for arm in arms.arms.values():
+            arm.torque_on()
+        timed = {name: Timed(arm) for name, arm in arms.arms.items()}
+        loops = {name: ArmLoop(arm, options.rate, clock, name) for name, arm in timed.items()}
+        for loop in loops.values():
+            loop.start()
+        began_cpu_s, began_s, beat = time.process_time(), time.monotonic(), 0
+        while (passed_s := time.monotonic() - began_s) < options.seconds:
+            beat += 1
+            goal = rig.start + np.float32(0.2 * np.sin(2 * passed_s))
+            for pair in rig.arms:
+                for name in (pair.follower, pair.leader):
+                    loops[name].command(goal[rig.arm_slice(pair.name)])
+            time.sleep(max(0.0, began_s + beat / options.rate - time.monotonic()))
+        cpu = (time.process_time() - began_cpu_s) / (time.monotonic() - began_s)
+        for name, loop in loops.items():
+            loop.stop()
+            p50, p99 = np.percentile(timed[name].cycle_ms, [50, 99])
+            late, health = loop.health().lateness, arms.arms[name].bus.health
+            print(
+                f"{name:15} cycle p50 {p50:5.2f} p99 {p99:5.2f} ms   late p99 {late.p99_ms:5.2f} ms"
+                f"   missed {late.missed} reads {health.reads} retried {health.retried} lost {health.lost}"
+            )
+        print(f"driver: {cpu:.1%} of one core at {options.rate:g} Hz, four arms of nine servos")
+
+
+if __name__ == "__main__":
+    main()
