@@ -33,6 +33,10 @@ COMMANDS = {
     "dataset validate": ("il_robot.episodes.commands:validate", "Every fault of a dataset, one line each"),
     "dataset recover": ("il_robot.episodes.commands:recover", "Complete episodes that a killed recorder left"),
     "dataset plot": ("il_robot.episodes.commands:plot", "Draw an episode into one picture"),
+    "dataset merge": ("il_robot.episodes.editing:merge", "Copy episodes of several datasets into one"),
+    "dataset split": ("il_robot.episodes.editing:split", "Copy a dataset's episodes into two"),
+    "dataset prune": ("il_robot.episodes.editing:prune", "Take episodes out of a dataset"),
+    "dataset trim": ("il_robot.episodes.editing:trim", "Copy episodes without their idle head and tail"),
 }
 HELP = ("-h", "--help")
 
