@@ -68,7 +68,8 @@ class Ensemble:
             return None
         oldest = min(chunk.start_ns for chunk, _ in reaching)
         ages = np.array([(chunk.start_ns - oldest) / chunk.period_ns for chunk, _ in reaching])
-        weights = np.exp(-self._m * ages)
+        exponents = -self._m * ages
+        weights = np.exp(exponents - exponents.max())
         average: Floats = (weights @ np.stack([action for _, action in reaching]) / weights.sum()).astype(np.float32)
         return average
 
@@ -77,7 +78,7 @@ class Ensemble:
 
 
 class OpenLoop:
-    """Follows one chunk for ``execute`` periods, then goes on with the newest: receding horizon.
+    """Follows one chunk for ``execute`` periods (or to its end), then goes on with the newest: receding horizon.
 
     ``execute`` = chunk size is the open loop of the ACT paper's ablation; 1 is the newest prediction always.
     """
@@ -94,9 +95,12 @@ class OpenLoop:
 
     def at(self, time_ns: int) -> Floats | None:
         current = self._current
-        if current is None or time_ns >= current.start_ns + self._execute * current.period_ns:
+        if current is None or time_ns >= current.start_ns + self._steps_of(current) * current.period_ns:
             current = self._current = self._newest
         return None if current is None else interpolate(current, time_ns)
+
+    def _steps_of(self, chunk: ActionChunk) -> int:
+        return min(self._execute, len(chunk.qpos))
 
     def clear(self) -> None:
         self._current = self._newest = None

@@ -76,7 +76,8 @@ class DeadlineLoop:
         if self._deadline_ns is not None:
             planned_ns = self._deadline_ns + self._period_ns
             # A tick whose work ran a little over its period starts at once instead of being skipped.
-            if planned_ns <= now_ns < planned_ns + self._period_ns:
+            # One that woke a little early (the date is being slewed) is not ticked twice.
+            if planned_ns <= now_ns < planned_ns + self._period_ns or deadline_ns == self._deadline_ns:
                 deadline_ns = planned_ns
             self._missed += max(0, (deadline_ns - planned_ns) // self._period_ns)
         self._deadline_ns = deadline_ns

@@ -57,7 +57,8 @@ class SafetyGate:
         hold = Gate.PASSED
         if fault:
             hold |= Gate.FAULT
-        if asked is None or now_ns - asked_ns > self._stale_ns:
+        # A stamp far ahead is as wrong as an old one: it would stay fresh for ever.
+        if asked is None or abs(now_ns - asked_ns) > self._stale_ns:
             hold |= Gate.STALE
         elif not np.isfinite(asked).all():
             hold |= Gate.NOT_FINITE

@@ -147,6 +147,7 @@ class Takeover:
     def _return(self, now_ns: int, policy: Floats | None, last: Floats) -> Drive:
         """Hold until the policy speaks, then blend to it."""
         if policy is None:
+            self._from = None
             return Drive(last, Mode.TRANSITION, self._interventions)
         if self._from is None:
             self._from = last

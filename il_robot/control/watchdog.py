@@ -18,8 +18,8 @@ class Watchdog:
         self._allowed_ns[source] = allowed_ns
 
     def heard(self, source: str, time_ns: int) -> None:
-        """``source`` spoke at that time."""
-        self._heard_ns[source] = max(time_ns, self._heard_ns.get(source, time_ns))
+        """``source`` spoke at that time; the last word counts, so a clock set back does not silence the dog."""
+        self._heard_ns[source] = time_ns
 
     @property
     def never_heard(self) -> tuple[str, ...]:
@@ -27,7 +27,7 @@ class Watchdog:
         return tuple(source for source in self._allowed_ns if source not in self._heard_ns)
 
     def faults(self, now_ns: int, sources: Iterable[str] | None = None) -> tuple[str, ...]:
-        """One line for each source that is silent for too long (of ``sources``, default all)."""
+        """One line for each source (of ``sources``, default all) that is silent for too long or ahead of this clock."""
         watched = self._allowed_ns if sources is None else {source: self._allowed_ns[source] for source in sources}
         lines = []
         for source, allowed_ns in watched.items():
@@ -35,4 +35,6 @@ class Watchdog:
                 lines.append(f"{source}: never heard")
             elif (silent_ns := now_ns - self._heard_ns[source]) > allowed_ns:
                 lines.append(f"{source}: silent for {silent_ns / 1e9:.2f} s (allowed {allowed_ns / 1e9:.2f} s)")
+            elif -silent_ns > allowed_ns:
+                lines.append(f"{source}: its clock is {-silent_ns / 1e9:.2f} s ahead of this one")
         return tuple(lines)
