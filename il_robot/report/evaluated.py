@@ -1,0 +1,64 @@
+"""Reads what ``il-robot evaluate --json`` printed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from il_robot.errors import BadInput
+
+
+@dataclass(frozen=True)
+class Rate:
+    """How many of how many episodes, with a 95 % confidence interval."""
+
+    name: str
+    count: int
+    of: int
+    low: float
+    high: float
+
+    @property
+    def rate(self) -> float:
+        return self.count / self.of
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """A policy on fresh starts."""
+
+    policy: str
+    task: str
+    seed: int
+    held: Rate
+    success: Rate
+    crash: Rate
+    stall: Rate
+    milestones: tuple[Rate, ...]
+    """In the order in which they are reached."""
+
+
+def read_evaluated(data: Any, where: str) -> Evaluated:
+    """The evaluation in ``data``. Raises BadInput when it is something else."""
+    try:
+        return Evaluated(
+            policy=str(data["policy"]),
+            task=str(data["task"]),
+            seed=int(data["seed"]),
+            held=_rate("held at the end", data["held"]),
+            success=_rate("handed over once", data["success"]),
+            crash=_rate("crashed", data["crash"]),
+            stall=_rate("stalled", data["stall"]),
+            milestones=tuple(_rate(name, part) for name, part in data["milestones"].items()),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise BadInput(f"{where}: not what il-robot evaluate --json printed: {reason}") from None
+
+
+def _rate(name: str, part: Mapping[str, Any]) -> Rate:
+    rate = Rate(name, int(part["count"]), int(part["of"]), float(part["low"]), float(part["high"]))
+    if not 0 <= rate.count <= rate.of or rate.of < 1:
+        raise ValueError(f"{name}: {rate.count} of {rate.of} episodes")
+    return rate
