@@ -5,6 +5,7 @@ The only writer to the followers. The loop runs in its own thread on absolute de
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from il_robot.control.safety import SafetyGate
 from il_robot.control.session import Inputs, Session
 from il_robot.control.takeover import State, Takeover
 from il_robot.control.watchdog import Watchdog
-from il_robot.errors import BadInput, nearest
+from il_robot.errors import BadInput, Fault, nearest
 from il_robot.rig import NS_PER_S
 from il_robot.types import ActionChunk, Floats, Observation, Step
 from il_robot_ros import messages, process, topics
@@ -68,7 +69,7 @@ class ControlNode:
         self._buttons: list[int] = []
         self._presses = 0
         self._recording = False
-        self._rival = ""
+        self._rival: str | None = None
         self._faults: tuple[str, ...] = ("starting",)
         self._watchdog = Watchdog()
         self._torque: bool | None = None
@@ -149,16 +150,19 @@ class ControlNode:
             self._watchdog.heard("policy", chunk.start_ns)
 
     def _look_for_rivals(self) -> None:
-        """Two writers to one follower are a fault: somebody else uses this ROS domain."""
+        """Two writers to one follower, or two rigs that answer, are a fault: somebody else uses this ROS domain."""
         for arm in self._rig.arms:
-            topic = topics.joint_command(arm.follower)
-            if self._node.count_publishers(topic) > 1:
-                self._rival = f"another process commands {topic}: choose another ROS_DOMAIN_ID"
-                return
+            for topic in (topics.joint_command(arm.follower), topics.joint_states(arm.follower)):
+                if self._node.count_publishers(topic) > 1:
+                    domain = os.environ.get("ROS_DOMAIN_ID", "0")
+                    self._rival = f"another process publishes {topic} in ROS domain {domain}: set another ROS_DOMAIN_ID"
+                    return
         self._rival = ""
 
     def _run(self) -> None:
         while not self._life.stopping and not self._ready():
+            if self._rival:
+                raise Fault(self._rival)
             if self._loop.wait() is None:
                 return
         self._node.get_logger().info("every source speaks; control starts")
@@ -173,7 +177,8 @@ class ControlNode:
         with self._lock:
             missing = self._watchdog.never_heard
             far = "" if missing else self._far_leader()
-        waiting = f"waiting for {', '.join(missing)}" if missing else far or self._rival
+        alone = "looking for others on this ROS domain" if self._rival is None else self._rival
+        waiting = f"waiting for {', '.join(missing)}" if missing else far or alone
         self._faults = (waiting,) if waiting else ()
         return not waiting
 

@@ -233,8 +233,9 @@ class SimNode:
             "frames": self._frames,
             "frames_skipped": self._skipped,
         }
-        level = Level.WARN if self._skipped else Level.OK
-        return Health(level, f"{self._skipped} camera frames skipped" if self._skipped else "simulating", values)
+        if self._skipped:
+            return Health(Level.WARN, "camera frames were skipped: this machine is too slow for real time", values)
+        return Health(Level.OK, "simulating", values)
 
     def close(self) -> None:
         self._life.join()
