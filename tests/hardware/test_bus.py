@@ -116,19 +116,21 @@ def test_a_late_answer_is_a_loss_and_never_taken_for_the_next(bus: Bus, emulated
     assert bus.read(4, table.PRESENT_POSITION) == 3000
 
 
-def test_an_answer_that_comes_while_another_question_is_asked_is_not_taken_for_its_answer(
-    bus: Bus, emulated: EmulatedBus
-) -> None:
+@pytest.mark.parametrize("late", [1.2, 1.8, 2.5])
+def test_an_old_answer_is_never_taken_for_a_new_one(emulated: EmulatedBus, late: float) -> None:
     """An adapter that stalls keeps the order: the late answer comes first, from the right servo, well formed."""
-    for register, value in ((table.PROFILE_VELOCITY, 7), (table.PROFILE_ACCELERATION, 9), (table.TORQUE_ENABLE, 0)):
+    reply_s = 0.05
+    bus = Bus(emulated.port, reply_s=reply_s)
+    values = {table.PROFILE_VELOCITY: 7, table.PROFILE_ACCELERATION: 9, table.POSITION_P_GAIN: 11}
+    for register, value in values.items():
         bus.write(1, register, value)
-    for late_s in (0.7 * REPLY_S, 1.2 * REPLY_S, 1.8 * REPLY_S, 2.5 * REPLY_S):
-        emulated.do("delay", seconds=late_s)
+    emulated.do("delay", seconds=late * reply_s)
+    for register, value in [*values.items(), *reversed(values.items())]:
         with contextlib.suppress(Fault):
-            assert bus.read(1, table.PROFILE_VELOCITY) == 7
-        emulated.do("delay", seconds=0.0)
-        assert bus.read(1, table.PROFILE_ACCELERATION) == 9
-        assert bus.read(1, table.TORQUE_ENABLE) == 0
+            assert bus.read(1, register) == value
+    emulated.do("delay", seconds=0.0)
+    assert {register: bus.read(1, register) for register in values} == values
+    bus.close()
 
 
 def test_noise_before_an_answer_is_skipped(bus: Bus, emulated: EmulatedBus) -> None:

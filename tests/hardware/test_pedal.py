@@ -153,6 +153,15 @@ def test_a_device_that_is_no_pedal_is_noticed() -> None:
     os.close(port)
 
 
+def test_a_button_held_while_the_pedal_is_opened_is_no_edge(tmp_path: Path) -> None:
+    with EmulatedPedal(tmp_path / "pedal") as emulated:
+        emulated.press(3)
+        pedal = SerialPedal(str(emulated.link))
+        emulated.press(1)
+        assert edges(pedal, 1) == [(1, True)]
+        pedal.close()
+
+
 def test_a_replugged_pedal_opens_again(tmp_path: Path) -> None:
     link = tmp_path / "pedal"
     for _ in range(2):
