@@ -28,6 +28,7 @@ COMMANDS = {
     "launch": ("il_robot.cli:launch", "Start a ROS 2 graph: collect, deploy or replay"),
     "train": ("il_robot.training.train:train", "Train a policy on demonstrations"),
     "evaluate": ("il_robot.training.evaluate:evaluate", "Let a policy drive the simulated rig from fresh starts"),
+    "report": ("il_robot.report.command:report", "One page on a whole loop: collected, trained, evaluated, deployed"),
     "sim collect": ("il_robot.cli:sim_collect", "Record simulated demonstrations faster than real time"),
     "dataset info": ("il_robot.episodes.commands:info", "What a dataset holds"),
     "dataset validate": ("il_robot.episodes.commands:validate", "Every fault of a dataset, one line each"),

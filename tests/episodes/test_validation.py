@@ -113,7 +113,7 @@ def pictured(first: int, last: int, jpeg: bytes) -> Change:
 
 def test_a_frozen_and_a_black_camera_are_found(tmp_path: Path) -> None:
     same = frames_of(info_of(TWO), 20)["cam_high"].jpeg
-    assert ("frozen", "cam_high", 20, 25) in kinds(validate_episode(record_changed(tmp_path, pictured(20, 25, same))))
+    assert ("frozen", "cam_high", 20, 30) in kinds(validate_episode(record_changed(tmp_path, pictured(20, 30, same))))
     black = encode(np.zeros((120, 160, 3), np.uint8))
     assert ("black", "cam_high", 30, 30) in kinds(validate_episode(record_changed(tmp_path, pictured(30, 30, black))))
 

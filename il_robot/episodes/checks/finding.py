@@ -43,8 +43,9 @@ class Tolerances:
     """Oldest stamp a step may show."""
     skew_s: float = 0.04
     """Largest time between the frames of two cameras at one step."""
-    frozen_frames: int = 3
-    """So many fresh frames in a row with the very same bytes mean a frozen camera."""
+    frozen_frames: int = 10
+    """So many fresh frames in a row with the very same bytes mean a frozen camera: noise makes real ones differ.
+    A simulated camera without noise sees the same for a few steps while the arms start to move."""
     black: float = 8.0
     """Mean brightness [0..255] below which an image counts as black."""
     limit: float = 0.05
