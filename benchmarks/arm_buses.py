@@ -40,6 +40,9 @@ class Timed:
         self._arm.command(qpos)  # type: ignore[attr-defined]
         self.cycle_ms.append((time.perf_counter() - self._began_s) * 1e3)
 
+    def recover(self) -> None:
+        self._arm.recover()  # type: ignore[attr-defined]
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)

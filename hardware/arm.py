@@ -47,6 +47,10 @@ class Arm(Protocol):
         """(J,) where it shall go [rad], grippers [opening]."""
         ...
 
+    def recover(self) -> None:
+        """Takes the arm up again after its port was lost; nothing moves. Raises Fault while it is not there."""
+        ...
+
 
 class DynamixelArm:
     """An arm of Dynamixel X servos. Belongs to one thread, as its bus does."""
@@ -95,6 +99,11 @@ class DynamixelArm:
         if not np.isfinite(qpos).all():
             raise Fault(f"arm {self.name}: commanded to {qpos}: only the safety gate may command an arm")
         self._send_goal(np.clip(self._scale.ticks(qpos), self._lower, self._upper) + self._turn)
+
+    def recover(self) -> None:
+        """Opens the port again after it was lost; servos held their goal meanwhile. Raises Fault."""
+        self.bus.reopen()
+        self.settle()
 
     def torque_on(self) -> None:
         """Stiffens where it stands: the goal is set to the present position first, so nothing jumps. Raises Fault."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from il_robot.control.rate import Clock, DeadlineLoop, Lateness
 from il_robot.errors import Fault
 from il_robot.types import Floats
 
+RECOVER_S = 0.5
 HOLD_AFTER = 5
 """So many lost answers in a row (0.1 s at 50 Hz) mean that the arm is lost until it answers again."""
 
@@ -23,6 +25,8 @@ class ArmLoopHealth:
     lost: int
     """Answers lost since the start."""
     consecutive_lost: int
+    recovered: int
+    """How often a lost port was opened again."""
 
 
 class ArmLoop:
@@ -39,6 +43,7 @@ class ArmLoop:
         self._asked: list[Callable[[], None]] = []
         self._fault: Fault | None = None
         self._lost = 0
+        self._recovered = 0
         self._consecutive = 0
         self._fresh = threading.Condition()
         self._stopping = threading.Event()
@@ -73,12 +78,12 @@ class ArmLoop:
             self._command = qpos
 
     def ask(self, work: Callable[[], None]) -> None:
-        """``work`` runs in the arm's thread, which owns the bus, before it reads again. A Fault in it ends the arm."""
+        """``work`` runs in the arm's thread, which owns the bus, before it reads again."""
         with self._fresh:
             self._asked.append(work)
 
     def health(self) -> ArmLoopHealth:
-        return ArmLoopHealth(self._loop.lateness(), self._lost, self._consecutive)
+        return ArmLoopHealth(self._loop.lateness(), self._lost, self._consecutive, self._recovered)
 
     def stop(self) -> None:
         """Ends the thread; the arm holds, and belongs to the caller again."""
@@ -87,13 +92,28 @@ class ArmLoop:
             self._thread.join()
 
     def _run(self) -> None:
-        try:
-            while not self._stopping.is_set() and self._loop.wait() is not None:
-                self._cycle()
-        except Fault as fault:
-            with self._fresh:
-                self._fault = fault
-                self._fresh.notify_all()
+        while not self._stopping.is_set():
+            try:
+                while not self._stopping.is_set():
+                    if self._loop.wait() is None:
+                        return
+                    self._cycle()
+            except Fault as fault:
+                self._recover(fault)
+
+    def _recover(self, fault: Fault) -> None:
+        """Says that the arm is lost, and tries to take it up again. Commands from before are forgotten."""
+        with self._fresh:
+            self._fault = fault
+            self._fresh.notify_all()
+        while not self._stopping.wait(RECOVER_S):
+            with contextlib.suppress(Fault):
+                self._arm.recover()
+                with self._fresh:
+                    self._fault = self._command = None
+                    self._asked.clear()
+                    self._recovered += 1
+                return
 
     def _cycle(self) -> None:
         with self._fresh:

@@ -55,6 +55,10 @@ class Bus:
         """Servos that still owe an answer."""
         self._wire = Wire(port, baud, reply_s)
 
+    def reopen(self) -> None:
+        """Opens the port again after it was lost. Raises Fault while it is not there."""
+        self._wire.open()
+
     def close(self) -> None:
         """Closes the port; servos keep their torque and goal. May be called twice."""
         self._wire.close()

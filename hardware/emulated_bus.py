@@ -62,7 +62,7 @@ class EmulatedBus:
         ``power_cycle`` ids turns    all off and on; these wake up whole turns away
         ``place`` ticks              the hand puts shafts there: {id: ticks}
         ``block`` ids lower upper    shafts cannot leave this range [ticks]
-        ``unplug``                   the adapter is pulled out
+        ``unplug`` / ``plug``        the adapter is pulled out / back in; servos keep their power
         ============================ ===============================================================
         """
         state = self._say({"do": command, **arguments})
@@ -100,14 +100,17 @@ class _Process:
 
     def __init__(self, bus: EmulatedChain, link: Path) -> None:
         self.bus, self.link = bus, link
+        self._buffer = bytearray()
+        self._stepped_s = time.monotonic()
+        self._plug()
+
+    def _plug(self) -> None:
         self._master, self._slave = os.openpty()
         tty.setraw(self._slave)
         os.set_blocking(self._master, False)
-        link.unlink(missing_ok=True)
-        link.symlink_to(os.ttyname(self._slave))
-        self._buffer = bytearray()
+        self.link.unlink(missing_ok=True)
+        self.link.symlink_to(os.ttyname(self._slave))
         self._plugged = True
-        self._stepped_s = time.monotonic()
 
     def run(self) -> None:
         commands = bytearray()
@@ -193,6 +196,8 @@ class _Process:
                 os.close(self._master)
                 os.close(self._slave)
                 self._plugged = False
+            case "plug":
+                self._plug()
             case "state":
                 pass
             case unknown:

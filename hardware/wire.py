@@ -70,8 +70,14 @@ class Wire:
         self._marker = 0
         self._sdk = PacketHandler(2.0)
         self._port = WaitPort(port, reply_s)
+        self._baud = baud
+        self.open()
+
+    def open(self) -> None:
+        """Opens the port, again if it was open. Raises Fault."""
+        self.close()
         with self._used("cannot open"):
-            self._port.setBaudRate(baud)
+            self._port.setBaudRate(self._baud)
             self._port.ser.exclusive = True
         with contextlib.suppress(OSError, ValueError):  # only some adapters know the setting
             self._port.ser.set_low_latency_mode(True)

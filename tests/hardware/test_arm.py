@@ -269,13 +269,21 @@ def _after_stop(loop: ArmLoop, arm: DynamixelArm) -> str:
     return arm.missing()
 
 
-def test_a_pulled_plug_reaches_the_reader(aloha: Lab) -> None:
+def test_a_pulled_plug_is_a_fault_and_plugged_in_again_it_goes_on(aloha: Lab) -> None:
     aloha.arms.set_up()
+    aloha.follower.torque_on()
     loop = ArmLoop(aloha.follower, 100.0, CLOCK, "follower_left")
     loop.start()
-    assert loop.wait_newer(0, timeout_s=5) is not None
+    state = loop.wait_newer(0, timeout_s=5)
+    assert state is not None
     aloha.follower_bus.do("unplug")
     with pytest.raises(Fault, match="lost"):
         while True:
             loop.wait_newer(2**62, timeout_s=0.05)
+    loop.command(state.qpos + np.float32(0.1))  # a command from then must not be carried out now
+    assert all(servo["Torque_Enable"] for servo in aloha.follower_bus.do("plug").values())
+    while not loop.health().recovered:
+        time.sleep(0.05)
+    newer = loop.wait_newer(time.time_ns(), timeout_s=5)
     loop.stop()
+    assert newer is not None and np.abs(newer.qpos - state.qpos).max() < 5e-3
