@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MultipleLocator, PercentFormatter
 
 from il_robot.episodes.checks.finding import runs
 from il_robot.episodes.reader import Episode
@@ -33,9 +33,11 @@ def lateness(groups: dict[str, Sequence[Episode]]) -> str:
 
 
 def period_errors(groups: dict[str, Sequence[Episode]]) -> str:
-    """How far the time between two steps was from the nominal period."""
+    """How far the time between two steps was from the nominal period; the outermost bars hold all beyond them."""
     values = {name: np.concatenate([period_errors_ms(e) for e in real_time(group)]) for name, group in groups.items()}
-    widest = max(1.0, *(float(np.abs(errors).max(initial=0.0)) for errors in values.values()))
+    # Wider, and one stall would squeeze everything else into one bar.
+    widest = 1e3 / next(iter(groups.values()))[0].info.fps
+    values = {name: np.clip(errors, -widest, widest) for name, errors in values.items()}
     return _histogram(values, np.linspace(-widest, widest, 49), "step period less nominal [ms]", "periods", None)
 
 
@@ -118,7 +120,7 @@ def driving(episode: Episode) -> str:
     lower.set(xlabel="time [s]", ylabel="command step")
     lower.set_ylim(0, max(1.15, 1.1 * float(step_shares(episode).max())))
     lower.yaxis.set_major_formatter(PercentFormatter(1.0))
-    lower.yaxis.set_major_locator(MaxNLocator(3))
+    lower.yaxis.set_major_locator(MultipleLocator(0.5))
     for axes in (upper, lower):
         axes.margins(x=0)
         svg.dress(axes)

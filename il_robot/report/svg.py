@@ -59,7 +59,7 @@ def inline_svg(figure: Figure, name: str, alt: str) -> str:
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     # Ids that matplotlib does not salt (figure_1, axes_1 ...) would otherwise occur once per figure.
-    svg = re.sub(r'id="(\w+_\d+)"', rf'id="{name}_\1"', svg)
+    svg = re.sub(r'id="([\w.]+_\d+)"', rf'id="{name}_\1"', svg)
     svg = re.sub(r"font: ([\d.]+px)[^;\"]*", r"font: \1 var(--font)", svg)
     for colour, variable in VARIABLES.items():
         svg = svg.replace(colour, f"var({variable})")
