@@ -49,8 +49,8 @@ class Process:
         """What is executed: the same by whoever starts it."""
         command = [sys.executable, "-m", f"il_robot_ros.{self.name}", "--ros-args", "-r", f"__node:={self.name}"]
         for key, value in self.parameters.items():
-            # JSON is YAML: strings keep their quotes, so that "007" or "true" stays a string.
-            command += ["-p", f"{key}:={json.dumps(value)}"]
+            # JSON is YAML (but for escaped emoji): strings keep their quotes, so "007" or "true" stays a string.
+            command += ["-p", f"{key}:={json.dumps(value, ensure_ascii=False)}"]
         return command
 
 
@@ -87,11 +87,14 @@ def parse(pairs: Sequence[str]) -> dict[str, str]:
     return given
 
 
-def _integer(given: Mapping[str, str], name: str) -> int:
+def _integer(given: Mapping[str, str], name: str, least: int = 0) -> int:
     try:
-        return int(given[name])
+        number = int(given[name])
     except ValueError:
-        raise BadInput(f"{name}:={given[name]}; allowed: a whole number") from None
+        number = least - 1
+    if number < least:
+        raise BadInput(f"{name}:={given[name]}; allowed: a whole number, at least {least}")
+    return number
 
 
 def _number(given: Mapping[str, str], name: str) -> float:
@@ -151,7 +154,7 @@ def _deploy(given: Mapping[str, str]) -> tuple[Process, ...]:
         Process("policy", {**_shared(given), "run": run}),
         _control(given, autonomous=True, execution=execution),
         _recorder(given, policy=run),
-        *_puppeteer(given, role="supervise", knock_at=_integer(given, "knock_at")),
+        *_puppeteer(given, role="supervise", knock_at=_integer(given, "knock_at", least=-1)),
     )
 
 

@@ -41,6 +41,13 @@ def _floats(values: Sequence[float]) -> Floats:
     return np.asarray(values, np.float32)
 
 
+def _values(values: Sequence[float], names: Sequence[str]) -> Floats:
+    """One value per name. Raises BadInput."""
+    if len(values) != len(names):
+        raise BadInput(f"a joint message with {len(values)} values for {len(names)} joints: {', '.join(names)}")
+    return _floats(values)
+
+
 def to_joint_state(names: Sequence[str], time_ns: int, qpos: Floats, qvel: Floats, effort: Floats) -> JointState:
     """One arm's state; every vector in the order of ``names``."""
     message = JointState(name=list(names), position=qpos.tolist(), velocity=qvel.tolist(), effort=effort.tolist())
@@ -54,7 +61,7 @@ def from_joint_state(message: JointState, names: Sequence[str]) -> tuple[Floats,
     Raises BadInput when a joint is missing.
     """
     order = _order(message.name, names)
-    position = _floats(message.position)[order]
+    position = _values(message.position, message.name)[order]
     zeros = np.zeros_like(position)
     velocity = _floats(message.velocity)[order] if len(message.velocity) == len(message.name) else zeros
     effort = _floats(message.effort)[order] if len(message.effort) == len(message.name) else zeros
@@ -82,7 +89,7 @@ def from_command(message: JointTrajectory, names: Sequence[str]) -> Floats:
     """(J of the arm,) the target. Raises BadInput when it has no point or lacks a joint."""
     if not message.points:
         raise BadInput("a joint command without a point")
-    return _floats(message.points[-1].positions)[_order(message.joint_names, names)]
+    return _values(message.points[-1].positions, message.joint_names)[_order(message.joint_names, names)]
 
 
 def to_chunk(chunk: ActionChunk, names: Sequence[str]) -> JointTrajectory:
@@ -103,7 +110,7 @@ def from_chunk(message: JointTrajectory, names: Sequence[str], period_ns: int) -
         given = from_stamp(message.points[1].time_from_start)
         if abs(given - period_ns) > 1_000:
             raise BadInput(f"an action chunk with a period of {given / 1e6} ms; the rig has {period_ns / 1e6} ms")
-    qpos = np.array([point.positions for point in message.points], np.float32)
+    qpos = np.stack([_values(point.positions, message.joint_names) for point in message.points])
     return ActionChunk(qpos[:, _order(message.joint_names, names)], from_stamp(message.header.stamp), period_ns)
 
 

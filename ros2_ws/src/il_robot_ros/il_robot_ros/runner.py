@@ -59,6 +59,7 @@ class Runner:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            errors="replace",
             env={**os.environ, **ENVIRONMENT, **process.environment},
         )
         assert popen.stdout is not None

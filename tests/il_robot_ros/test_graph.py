@@ -1,0 +1,186 @@
+"""The graphs are plain data: which processes, with which arguments, and one line for every mistake."""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from il_robot.errors import BadInput
+from il_robot_ros.graph import GRAPHS, Process, graph, parse
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def arguments(tmp_path: Path) -> dict[str, dict[str, str]]:
+    """What each graph must be given."""
+    return {
+        "collect": {"dataset": "data"},
+        "deploy": {"dataset": "data", "policy": str(tmp_path)},
+        "replay": {"dataset": "data", "episode": str(tmp_path)},
+    }
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_every_graph_builds_from_its_required_arguments(name: str, arguments: dict[str, dict[str, str]]) -> None:
+    processes = graph(name).processes(arguments[name])
+    names = [process.name for process in processes]
+    assert len(set(names)) == len(names)
+    assert {"sim", "pedal", "control", "recorder"} <= set(names)
+    assert sum(process.ends_run for process in processes) == 1
+    for process in processes:
+        (file,) = (ROOT / "ros2_ws/src/il_robot_ros/il_robot_ros").glob(f"{process.name}.py")
+        assert process.command[:3] == [sys.executable, "-m", f"il_robot_ros.{file.stem}"]
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_every_parameter_given_is_one_the_node_declares(name: str, arguments: dict[str, dict[str, str]]) -> None:
+    for process in graph(name).processes(arguments[name]):
+        source = ast.parse((ROOT / f"ros2_ws/src/il_robot_ros/il_robot_ros/{process.name}.py").read_text())
+        (declared,) = (
+            {str(getattr(field.target, "id", "")) for field in node.body if isinstance(field, ast.AnnAssign)}
+            for node in source.body
+            if isinstance(node, ast.ClassDef) and node.name == "Parameters"
+        )
+        assert set(process.parameters) <= declared | {"use_sim_time"}
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_mistakes_are_one_line_with_the_nearest_word(name: str, arguments: dict[str, dict[str, str]]) -> None:
+    good = arguments[name]
+    wrong = {
+        "datset": ({**good, "datset": "x"}, "did you mean 'dataset'"),
+        "dataset missing": ({key: value for key, value in good.items() if key != "dataset"}, "missing dataset:=..."),
+        "speed": ({**good, "speed": "2"}, "needs use_sim_time:=true"),
+        "speed range": ({**good, "speed": "-1", "use_sim_time": "true"}, "above 0"),
+        "speed nan": ({**good, "speed": "nan", "use_sim_time": "true"}, "above 0"),
+        "truth": ({**good, "use_sim_time": "True"}, "allowed: true, false"),
+        "rig": ({**good, "rig": "smi"}, "did you mean 'sim'"),
+    }
+    for given_, words in wrong.values():
+        with pytest.raises(BadInput) as error:
+            graph(name).processes(given_)
+        assert words in str(error.value)
+        assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "given_", "words"),
+    [
+        ("collect", {"episodes": "3.5"}, "episodes:=3.5; allowed: a whole number"),
+        ("collect", {"episodes": "-1"}, "episodes:=-1; allowed: a whole number, at least 0"),
+        ("collect", {"seed": "-7"}, "seed:=-7; allowed: a whole number, at least 0"),
+        ("collect", {"style": "humn"}, "did you mean 'human'"),
+        ("deploy", {"execution": "ensembel"}, "did you mean 'ensemble'"),
+        ("deploy", {"policy": "/nowhere"}, "is not a folder; allowed: a run of il-robot train"),
+        ("replay", {"episode": "/nowhere"}, "is not a folder; allowed: an episode"),
+    ],
+)
+def test_wrong_values_say_what_is_allowed(
+    name: str, given_: dict[str, str], words: str, arguments: dict[str, dict[str, str]]
+) -> None:
+    with pytest.raises(BadInput, match=re.escape(words)):
+        graph(name).processes({**arguments[name], **given_})
+
+
+def test_an_unknown_graph_and_a_pair_without_a_value_are_refused() -> None:
+    with pytest.raises(BadInput, match="did you mean 'deploy'"):
+        graph("depoy")
+    for pair in ("dataset", "dataset=x", ":=x", ""):
+        with pytest.raises(BadInput, match="allowed: key:=value"):
+            parse([pair])
+    assert parse(["dataset:=a:=b", "operator:="]) == {"dataset": "a:=b", "operator": ""}
+
+
+@given(st.dictionaries(st.sampled_from("abc"), st.one_of(st.text(), st.integers(), st.booleans(), st.floats(-1, 1))))
+def test_a_command_carries_every_value_with_its_type(parameters: dict[str, str | int | float | bool]) -> None:
+    command = Process("sim", parameters).command
+    pairs = [word for flag, word in itertools.pairwise(command) if flag == "-p"]
+    told = {key: json.loads(value) for key, value in (pair.split(":=", 1) for pair in pairs)}
+    assert told == parameters
+    assert {key: type(value) for key, value in told.items()} == {key: type(value) for key, value in parameters.items()}
+
+
+LAUNCH_STAND_IN = '''
+"""Stands for ROS 2's launch where it is not installed: takes down what a launch file describes."""
+import json, sys, types
+
+class Entity:
+    def __init__(self, *arguments, **named):
+        self.arguments, self.named = arguments, named
+
+class Context:
+    is_shutdown = False
+    given = {}
+
+class LaunchConfiguration(Entity):
+    def perform(self, context):
+        return context.given[self.arguments[0]]
+
+named = {
+    "launch": ("LaunchDescription", "LaunchContext", "LaunchDescriptionEntity"),
+    "launch.actions": ("DeclareLaunchArgument", "EmitEvent", "ExecuteProcess", "OpaqueFunction",
+                       "RegisterEventHandler", "TimerAction"),
+    "launch.event_handlers": ("OnProcessExit",),
+    "launch.events": ("Shutdown",),
+    "launch.events.process": ("ProcessExited",),
+    "launch.substitutions": (),
+}
+for module, classes in named.items():
+    made = sys.modules[module] = types.ModuleType(module)
+    for name in classes:
+        setattr(made, name, type(name, (Entity,), {}))
+sys.modules["launch.substitutions"].LaunchConfiguration = LaunchConfiguration
+
+file, given = sys.argv[1], json.loads(sys.argv[2])
+scope = {}
+exec(compile(open(file).read(), file, "exec"), scope)
+*declared, function = scope["generate_launch_description"]().arguments[0]
+for argument in declared:
+    default = argument.named["default_value"]
+    Context.given[argument.arguments[0]] = given.get(argument.arguments[0], default)
+entities = function.named["function"](Context)
+started = [entity.named for entity in entities if type(entity).__name__ == "ExecuteProcess"]
+print(json.dumps({"declared": [a.arguments[0] for a in declared],
+                  "processes": [[p["name"], p["cmd"], p["additional_env"]] for p in started]}))
+'''
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_a_launch_file_starts_what_il_robot_launch_starts(
+    name: str, arguments: dict[str, dict[str, str]], tmp_path: Path
+) -> None:
+    from il_robot_ros.runner import ENVIRONMENT
+
+    stand_in = tmp_path / "launch_stand_in.py"
+    stand_in.write_text(LAUNCH_STAND_IN)
+    file = ROOT / f"launch/{name}.launch.py"
+    done = subprocess.run(
+        [sys.executable, str(stand_in), str(file), json.dumps(arguments[name])], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    described = json.loads(done.stdout)
+    assert described["declared"] == [argument.name for argument in graph(name).arguments]
+    # The emulated pedal's link has the number of the process that launches.
+    own = re.compile(rf"il-robot-pedal-{os.getpid()}\b")
+    wanted = [
+        [process.name, [own.sub("il-robot-pedal-N", word) for word in process.command]]
+        for process in graph(name).processes(arguments[name])
+    ]
+    there = [
+        [process, [re.sub(r"il-robot-pedal-\d+", "il-robot-pedal-N", word) for word in command]]
+        for process, command, _ in described["processes"]
+    ]
+    assert there == wanted
+    for _, _, environment in described["processes"]:
+        assert environment.items() >= ENVIRONMENT.items()

@@ -1,0 +1,95 @@
+"""The graph for real: separate processes over DDS, started, broken and stopped as a person would."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from launched import Launched
+
+from il_robot.episodes.dataset import episode_folders
+from il_robot.episodes.layout import Validity
+from il_robot.episodes.reader import Episode
+from il_robot.episodes.recovery import recover
+from il_robot.types import Mode
+
+pytestmark = pytest.mark.ros
+MAX_AGE_NS = 100_000_000
+"""An older frame must be marked as missing."""
+
+
+def only_episode(dataset: Path) -> Episode:
+    (folder,) = episode_folders(dataset)
+    return Episode(folder)
+
+
+def assert_sound(episode: Episode) -> None:
+    """Steps in order, and every frame either belongs to its step or is marked as missing."""
+    assert episode.complete
+    assert (np.diff(episode.step_ns) > 0).all()
+    for camera, name in enumerate(episode.info.camera_names):
+        good = episode.validity(name) != Validity.MISSING
+        age_ns = (episode.step_ns - episode.camera_ns[:, camera])[good]
+        assert good.any()
+        assert ((age_ns >= 0) & (age_ns <= MAX_AGE_NS)).all()
+
+
+def assert_nothing_left(run: Launched) -> None:
+    assert run.processes() == {}
+    assert not list(run.temporary.glob("il-robot-pedal-*")), "the pedal's link is left"
+
+
+def test_an_episode_is_collected_and_its_replay_succeeds(tmp_path: Path) -> None:
+    with Launched(tmp_path, "collect", f"dataset:={tmp_path / 'cube'}", "episodes:=1", "seed:=3") as run:
+        assert run.exit_code() == 0, run.output
+        assert_nothing_left(run)
+        assert "Traceback" not in run.output
+    demonstration = only_episode(tmp_path / "cube")
+    assert demonstration.outcome == "success"
+    assert_sound(demonstration)
+    assert (demonstration.mode == Mode.DEMONSTRATION).all()
+
+    with Launched(tmp_path, "replay", f"episode:={demonstration.path}", f"dataset:={tmp_path / 'again'}") as run:
+        assert run.exit_code() == 0, run.output
+        assert_nothing_left(run)
+    replayed = only_episode(tmp_path / "again")
+    assert replayed.outcome == "success", run.output
+    assert_sound(replayed)
+    assert (replayed.mode != Mode.HUMAN).all() and (replayed.mode == Mode.ROBOT).any()
+
+
+def test_a_killed_recorder_makes_the_followers_hold_and_keeps_the_episode(tmp_path: Path) -> None:
+    with Launched(tmp_path, "collect", f"dataset:={tmp_path}/cube") as run:
+        run.wait_for("recording ")
+        time.sleep(2)
+        os.kill(run.process("il_robot_ros.recorder"), signal.SIGKILL)
+        assert run.exit_code() == 1, run.output
+        assert_nothing_left(run)
+    errors = [line for line in run.output.splitlines() if line.startswith("error: ")]
+    assert errors == ["error: recorder was killed (signal 9); the followers hold, the run ends"]
+    assert "HOLD: recorder: silent" in run.output
+    (folder,) = episode_folders(tmp_path / "cube")
+    assert recover(folder).state == "recovered"
+    episode = Episode(folder)
+    assert episode.steps > 10
+    assert_sound(episode)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_stopping_the_launcher_ends_everything_and_keeps_the_open_episode(tmp_path: Path, number: int) -> None:
+    with Launched(tmp_path, "collect", f"dataset:={tmp_path}/cube") as run:
+        run.wait_for("recording ")
+        time.sleep(1)
+        # A terminal's Ctrl-C goes to every process, a SIGTERM to the launcher alone.
+        (os.killpg if number == signal.SIGINT else os.kill)(run.launcher.pid, number)
+        assert run.exit_code() == 0, run.output
+        assert_nothing_left(run)
+    assert "Traceback" not in run.output and "error: " not in run.output
+    episode = only_episode(tmp_path / "cube")
+    assert episode.outcome == "unmarked"
+    assert episode.steps > 5
+    assert_sound(episode)

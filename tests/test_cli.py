@@ -1,0 +1,86 @@
+"""The command line as a person meets it: help with an example, one line for what is wrong."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from il_robot.cli import COMMANDS, main
+
+
+def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    """(exit code, standard output, standard error) of one command."""
+    try:
+        code = main(arguments)
+    except SystemExit as exit_:
+        code = exit_.code if isinstance(exit_.code, int) else 1
+    out, err = capsys.readouterr()
+    return code, re.sub(r"\x1b\[[0-9;]*m", "", out), re.sub(r"\x1b\[[0-9;]*m", "", err)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_a_help_with_an_example(capsys: pytest.CaptureFixture[str], command: str) -> None:
+    code, out, _ = said(capsys, *command.split(), "--help")
+    assert code == 0
+    examples = [line for line in out.splitlines() if line.strip().startswith(f"il-robot {command}")]
+    assert examples, f"the help of {command} shows no example:\n{out}"
+
+
+def test_the_overview_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = said(capsys, "--help")
+    assert code == 0
+    assert all(f"il-robot {command} " in out for command in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["launch", "colect"], ["'colect'", "did you mean 'collect'"]),
+        (["launch", "collect"], ["missing dataset"]),
+        (["launch", "collect", "datset:=x"], ["'datset'", "did you mean 'dataset'"]),
+        (["launch", "collect", "dataset=x"], ["'dataset=x'", "key:=value"]),
+        (["launch", "collect", "dataset:=x", "episodes:=three"], ["episodes:=three", "whole number"]),
+        (["launch", "collect", "dataset:=x", "rig:=simm"], ["'simm'", "did you mean 'sim'"]),
+        (["launch", "deploy", "dataset:=x", "policy:=/nowhere"], ["policy:=/nowhere", "run of il-robot train"]),
+        (["launch", "replay", "dataset:=x", "episode:=/nowhere"], ["episode:=/nowhere", "*.zarr"]),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], words: list[str]
+) -> None:
+    code, _, err = said(capsys, *arguments)
+    assert code == 2
+    assert err.startswith("error: ") and err.count("\n") == 1
+    for word in words:
+        assert word in err
+
+
+@pytest.mark.parametrize("arguments", [["lanch"], ["launch"], ["launch", "collect", "--no-such-option"]])
+def test_a_mistyped_command_line_ends_with_2_and_without_a_traceback(
+    capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    code, out, err = said(capsys, *arguments)
+    assert code == 2
+    assert "Traceback" not in out + err
+
+
+def test_the_arguments_of_a_graph_can_be_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = said(capsys, "launch", "replay", "--show-args")
+    assert code == 0
+    assert "'episode':" in out and "(required)" in out and "(default: 'sim')" in out
+
+
+def test_help_needs_neither_ros_nor_torch_nor_mujoco() -> None:
+    program = (
+        "import sys; from il_robot.cli import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'rclpy', 'torch', 'mujoco', 'zarr', 'cv2'} & set(sys.modules)\n"
+        "sys.exit(f'help imports {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env={**os.environ})
+    assert done.returncode == 0, done.stderr
