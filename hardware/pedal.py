@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 import serial
 
+from hardware.errors import PORT_ERRORS, in_words
 from il_robot.errors import Fault
 from il_robot.rig import PedalButtons
 
@@ -74,8 +75,8 @@ class SerialPedal:
         self._tail = b""
         try:
             self._port = serial.Serial(port, BAUD, timeout=0, exclusive=True)
-        except (serial.SerialException, OSError) as error:
-            raise Fault(f"pedal on {port}: cannot open: {error}") from None
+        except PORT_ERRORS as error:
+            raise Fault(f"pedal on {port}: cannot open: {in_words(error)}") from None
         self._heard_s = time.monotonic()
         try:
             while self._held is None:
@@ -108,8 +109,8 @@ class SerialPedal:
         try:
             select.select([self._port], [], [], max(0.0, min(deadline_s - time.monotonic(), self._lost_s / 4)))
             received: bytes = self._port.read(4096)
-        except (serial.SerialException, OSError, TypeError) as error:  # TypeError: pyserial, port closed under it
-            raise Fault(f"pedal on {self._name}: lost: {error}") from None
+        except PORT_ERRORS as error:
+            raise Fault(f"pedal on {self._name}: lost: {in_words(error)}") from None
         *lines, self._tail = (self._tail + received).split(b"\n")
         self._tail = self._tail[-8:]  # noise without line ends must not pile up
         return lines

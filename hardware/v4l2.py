@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -49,8 +50,10 @@ class V4l2Source:
     def open(self) -> None:
         """Opens, sets, reads back. Raises Fault when the camera does otherwise than asked."""
         where = f"camera {self._settings.name} ({self._wiring.device})"
+        if not Path(self._wiring.device).exists():
+            raise Fault(f"{where}: no such device; is it plugged in?")
         if not self._device.open(self._wiring.device, cv2.CAP_V4L2):
-            raise Fault(f"{where}: cannot open; is it plugged in, and is your user in the group video?")
+            raise Fault(f"{where}: cannot open; has another program got it, and is your user in the group video?")
         fourcc = cv2.VideoWriter.fourcc(*self._wiring.format)
         asked = {
             "format": (cv2.CAP_PROP_FOURCC, float(fourcc)),

@@ -14,9 +14,9 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-import serial
 from dynamixel_sdk import COMM_RX_CORRUPT, COMM_SUCCESS, PacketHandler, PortHandler
 
+from hardware.errors import PORT_ERRORS, in_words
 from il_robot.errors import Fault
 
 PATIENT_S = 0.05
@@ -191,5 +191,5 @@ class Wire:
         self._port.reply_s = max(self._reply_s, PATIENT_S) if patient else self._reply_s
         try:
             yield
-        except (serial.SerialException, OSError, termios.error) as error:
-            raise Fault(f"bus {self.name}: {what}: {error}") from None
+        except PORT_ERRORS as error:
+            raise Fault(f"bus {self.name}: {what}: {in_words(error)}") from None

@@ -205,8 +205,11 @@ def test_the_drivers_time_counts_where_it_is_one() -> None:
 
 
 def test_what_cannot_be_opened_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(Fault, match=r"cam_high \(/dev/no-camera\): cannot open"):
+    with pytest.raises(Fault, match=r"cam_high \(/dev/no-camera\): no such device; is it plugged in"):
         ThreadedCamera("cam_high", V4l2Source(SETTINGS, CameraWiring("/dev/no-camera", 60.0)))
+    (tmp_path / "video0").write_text("not a camera")
+    with pytest.raises(Fault, match="cannot open; has another program got it"):
+        ThreadedCamera("cam_high", V4l2Source(SETTINGS, CameraWiring(str(tmp_path / "video0"), 60.0)))
     with pytest.raises(BadInput, match="no control 'focsu'; did you mean 'focus'"):
         V4l2Source(SETTINGS, CameraWiring("/dev/no-camera", 60.0, controls={"focsu": 5}))
     (tmp_path / "clip.avi").write_text("no video")

@@ -1,0 +1,28 @@
+"""What the operating system says about a device, in words that help."""
+
+from __future__ import annotations
+
+import errno
+import termios
+
+import serial
+
+PORT_ERRORS = (serial.SerialException, OSError, termios.error)
+"""All that using a serial port may throw."""
+CURES = {
+    errno.ENOENT: "no such device; is it plugged in?",
+    errno.ENODEV: "no such device; is it plugged in?",
+    errno.EACCES: "no permission; is your user in the group that owns it (dialout)?",
+    errno.EAGAIN: "another program has it open",
+    errno.EBUSY: "another program has it open",
+    errno.EIO: "no answer from its adapter; was it unplugged?",
+    errno.ENOTTY: "it is not a serial port",
+    errno.EINVAL: "it is not a serial port, or does not know this speed",
+}
+
+
+def in_words(error: Exception) -> str:
+    """One of PORT_ERRORS in a few words, with the likely cure."""
+    number = error.errno if isinstance(error, OSError) else error.args[0] if error.args else None
+    cure = CURES.get(number) if isinstance(number, int) else None
+    return cure or " ".join(str(error).split())
