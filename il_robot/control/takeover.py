@@ -61,6 +61,8 @@ class Takeover:
         self._blend_ns = blend_ns
         self._align = align
         self._interventions = 0
+        self._handing_back = False
+        """A return that ends an intervention belongs to it; one after a hold does not."""
         self._offset: Floats | None = None
         """Follower minus leader when the human began to drive."""
         self._from: Floats | None = None
@@ -84,7 +86,8 @@ class Takeover:
                 self._state = State.ALIGNING
                 return True
             case State.HUMAN | State.ALIGNING:
-                self._leave_human()
+                self._let_go()
+                self._handing_back = True
                 return True
             case State.DEMONSTRATING:
                 return False
@@ -98,7 +101,7 @@ class Takeover:
             # An intervention already in progress is the new episode's first.
             self._interventions = 1 if self._state in (State.HUMAN, State.ALIGNING) else 0
         if self._state in (State.IDLE, State.ROBOT, State.RETURNING):
-            self._leave_human()
+            self._let_go()
             return True
         return False
 
@@ -108,9 +111,12 @@ class Takeover:
         self._from = None
         if self._state is State.ROBOT:
             self._state = State.RETURNING
+            self._handing_back = False
 
-    def _leave_human(self) -> None:
+    def _let_go(self) -> None:
+        """Nobody drives any more: the policy is next, or nobody."""
         self._state = State.RETURNING if self._engaged else State.IDLE
+        self._handing_back = False
         self._from = None
 
     def step(self, now_ns: int, leader: Floats | None, policy: Floats | None, last: Floats) -> Drive:
@@ -146,9 +152,10 @@ class Takeover:
 
     def _return(self, now_ns: int, policy: Floats | None, last: Floats) -> Drive:
         """Hold until the policy speaks, then blend to it."""
+        intervention = self._interventions if self._handing_back else 0
         if policy is None:
             self._from = None
-            return Drive(last, Mode.TRANSITION, self._interventions)
+            return Drive(last, Mode.TRANSITION, intervention)
         if self._from is None:
             self._from = last
             self._since_ns = now_ns
@@ -157,7 +164,7 @@ class Takeover:
             self._state = State.ROBOT
             return Drive(policy, Mode.ROBOT, 0)
         share = np.float32(progress)
-        return Drive(self._from * (1 - share) + policy * share, Mode.TRANSITION, self._interventions)
+        return Drive(self._from * (1 - share) + policy * share, Mode.TRANSITION, intervention)
 
     def _progress(self, now_ns: int) -> float:
         """How far the blend is: 0 at its beginning, 1 from its end on."""
