@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from geometry_msgs.msg import PoseStamped
@@ -134,7 +135,8 @@ class RecorderNode:
     def _act(self, word: str) -> None:
         recording = self._state == "recording"
         if word == "record" and self._writer is None and not self._pairing.unheard:
-            self._writer = EpisodeWriter.create(self._dataset, self._info)
+            now = datetime.now(UTC).isoformat(timespec="milliseconds")
+            self._writer = EpisodeWriter.create(self._dataset, replace(self._info, recorded_at=now))
             self._started_ns = self._time.now_ns()
             self._node.get_logger().info(f"recording {self._writer.path.name}")
         elif word == "record" and recording:
@@ -182,11 +184,11 @@ class RecorderNode:
         return Health(level, self._state, values)
 
     def close(self) -> None:
-        """Nothing is lost: an episode that is open when the process ends is kept, unmarked."""
+        """Nothing is lost: an episode that is open when the process ends is kept, unmarked if nobody judged it."""
         if self._writer is not None:
             for step, frames in self._pairing.ready(NEVER_NS):
                 self._writer.append(step, frames)
-        self._finish("unmarked")
+        self._finish("unmarked" if self._until_ns == NEVER_NS else self._outcome)
 
 
 def main() -> None:
