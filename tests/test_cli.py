@@ -59,6 +59,15 @@ def test_bad_input_is_one_line_and_exit_code_2(
         assert word in err
 
 
+@pytest.mark.parametrize("domain", ["233", "-1", "mine"])
+def test_a_ros_domain_that_cannot_be_is_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, domain: str
+) -> None:
+    monkeypatch.setenv("ROS_DOMAIN_ID", domain)
+    code, _, err = said(capsys, "launch", "collect", "dataset:=x")
+    assert (code, err) == (2, f"error: ROS_DOMAIN_ID={domain}; allowed: a whole number from 0 to 232\n")
+
+
 @pytest.mark.parametrize("arguments", [["lanch"], ["launch"], ["launch", "collect", "--no-such-option"]])
 def test_a_mistyped_command_line_ends_with_2_and_without_a_traceback(
     capsys: pytest.CaptureFixture[str], arguments: list[str]

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import IO
 
+from il_robot.errors import BadInput
 from il_robot_ros.graph import GRACE_S, Process
 
 STOP_S = 20.0
@@ -39,7 +40,11 @@ class Runner:
         self._stop = threading.Event()
 
     def run(self) -> int:
-        """Start everything, wait for the end, stop everything. 0 = finished or asked to stop, else what failed."""
+        """Start everything, wait for the end, stop everything. 0 = finished or asked to stop, else what failed.
+
+        Raises BadInput when the environment's ROS domain cannot be.
+        """
+        _check_domain()
         before = {
             number: signal.signal(number, lambda *_: self._stop.set()) for number in (signal.SIGINT, signal.SIGTERM)
         }
@@ -97,6 +102,13 @@ class Runner:
                 time.sleep(0.02)
         for running in self._running:
             running.reader.join(1.0)
+
+
+def _check_domain() -> None:
+    """DDS counts its ports from the domain's number; without this every process says so in lines of its own."""
+    domain = os.environ.get("ROS_DOMAIN_ID") or "0"
+    if not domain.isdecimal() or int(domain) > 232:
+        raise BadInput(f"ROS_DOMAIN_ID={domain}; allowed: a whole number from 0 to 232")
 
 
 def _print_lines(name: str, lines: IO[str]) -> None:
