@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -287,3 +289,38 @@ def test_a_pulled_plug_is_a_fault_and_plugged_in_again_it_goes_on(aloha: Lab) ->
     newer = loop.wait_newer(time.time_ns(), timeout_s=5)
     loop.stop()
     assert newer is not None and np.abs(newer.qpos - state.qpos).max() < 5e-3
+
+
+def test_a_killed_driver_drops_no_arm(aloha: Lab) -> None:
+    """The hardest way to end: no handler runs, the operating system closes the port."""
+    aloha.arms.set_up()
+    aloha.arms.close()
+    port = aloha.wiring.arms["follower_left"].port
+    driver = subprocess.Popen(
+        [sys.executable, "-c", DRIVER, port], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    assert driver.stdout is not None and driver.stdout.readline() == "stiff\n"
+    driver.kill()
+    driver.wait()
+    driver.stdout.close()
+    state = aloha.follower_bus.do("state")
+    assert all(servo["Torque_Enable"] for servo in state.values())
+    assert all(abs(servo["Goal_Position"] - servo["Present_Position"]) < 5 for servo in state.values())
+
+
+DRIVER = """
+import sys, time
+from hardware.bus import Bus
+from hardware.arm import DynamixelArm
+from hardware.wiring import load_wiring
+from calibration.rig_file import load_rig
+rig = load_rig("aloha")
+wiring, calibration = load_wiring(rig, "aloha")
+joints = rig.arms[0].joint_names
+scale = calibration.arm("follower_left").for_joints(joints, "follower_left")
+arm = DynamixelArm("follower_left", Bus(sys.argv[1], reply_s=0.1), wiring.chain("follower_left"), scale, joints)
+arm.torque_on()
+print("stiff", flush=True)
+while True:
+    arm.command(arm.read().qpos)
+"""
