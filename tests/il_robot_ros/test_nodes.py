@@ -93,3 +93,12 @@ def test_stopping_the_launcher_ends_everything_and_keeps_the_open_episode(tmp_pa
     assert episode.outcome == "unmarked"
     assert episode.steps > 5
     assert_sound(episode)
+
+
+def test_a_process_that_refuses_its_input_ends_the_run_with_2_before_control_starts(tmp_path: Path) -> None:
+    with Launched(tmp_path, "collect", f"dataset:={tmp_path}/cube", "task:=transfr_cube") as run:
+        assert run.exit_code() == 2, run.output
+        assert_nothing_left(run)
+    assert "error: no task 'transfr_cube' in the simulator; did you mean 'transfer_cube'?" in run.output
+    assert "Traceback" not in run.output
+    assert "control starts" not in run.output

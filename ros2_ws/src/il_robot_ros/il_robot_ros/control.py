@@ -165,6 +165,8 @@ class ControlNode:
                 raise Fault(self._rival)
             if self._loop.wait() is None:
                 return
+        if self._life.stopping:
+            return
         self._node.get_logger().info("every source speaks; control starts")
         while not self._life.stopping:
             deadline_ns = self._loop.wait()
