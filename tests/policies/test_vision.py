@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 
 from il_robot.errors import BadInput
 from il_robot.policies.resnet import ResNet18, load_imagenet
-from il_robot.policies.vision import SpatialSoftmax
+from il_robot.policies.vision import SmallConv, SpatialSoftmax
 
 
 def test_spatial_softmax_finds_the_bright_spot() -> None:
@@ -41,3 +41,9 @@ def test_imagenet_weights_come_from_a_file(tmp_path: Path) -> None:
         load_imagenet(ours, tmp_path / "other.safetensors")
     with pytest.raises(BadInput, match="not a safetensors file"):
         load_imagenet(ours, tmp_path / "absent.safetensors")
+
+
+@pytest.mark.parametrize("channels", [(8,), (8, 12), (8, 0)])
+def test_channels_that_cannot_be_are_one_line(channels: tuple[int, ...]) -> None:
+    with pytest.raises(BadInput, match="two or more multiples of 8"):
+        SmallConv(channels)
