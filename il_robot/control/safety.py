@@ -22,6 +22,7 @@ class SafetyGate:
     """
 
     def __init__(self, rig: Rig, stale_ns: int = 100_000_000) -> None:
+        self._names = rig.joint_names
         self._lower = rig.lower
         self._upper = rig.upper
         self._step = rig.velocity * np.float32(rig.period_ns / NS_PER_S)
@@ -42,10 +43,17 @@ class SafetyGate:
         return self._last is not None
 
     def start(self, qpos: Floats) -> None:
-        """Take the followers' measured position (J,) as the first output. Raises Fault when it is not finite."""
+        """Take the followers' measured position (J,) as the first output.
+
+        Raises Fault when it is not finite, or further outside the limits than one tick can bring it back.
+        """
         if not np.isfinite(qpos).all():
             raise Fault("a follower reports a position that is not a number")
-        self._last = np.clip(qpos, self._lower, self._upper).astype(np.float32)
+        inside = np.clip(qpos, self._lower, self._upper).astype(np.float32)
+        for joint in np.flatnonzero(np.abs(inside - qpos) > self._step):
+            name, low, high = self._names[joint], self._lower[joint], self._upper[joint]
+            raise Fault(f"{name} stands at {qpos[joint]:.2f}, outside [{low:.2f}, {high:.2f}]: move it inside")
+        self._last = inside
 
     def filter(self, asked: Floats | None, asked_ns: int, now_ns: int, fault: bool = False) -> tuple[Floats, Gate]:
         """The action (J,) to send now, and what was done to the one asked.

@@ -30,8 +30,13 @@ def test_nothing_leaves_the_limits_or_jumps(
     rig: Rig, start: Floats, ticks: list[tuple[Floats | None, int, bool]]
 ) -> None:
     gate = SafetyGate(rig, STALE_NS)
-    gate.start(start)
     furthest = rig.velocity.astype(np.float64) * rig.period_ns / NS_PER_S
+    outside = np.maximum(rig.lower - start, start - rig.upper)
+    if (outside > furthest + 1e-6).any():
+        with pytest.raises(Fault, match="outside"):
+            gate.start(start)
+        return
+    gate.start(np.clip(start, rig.lower, rig.upper) if (outside > furthest - 1e-6).any() else start)
     now_ns, before = 10**18, gate.last.copy()
     for asked, age_ns, fault in ticks:
         now_ns += rig.period_ns

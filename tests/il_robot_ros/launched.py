@@ -68,9 +68,9 @@ class Launched:
                 found[int(entry.name)] = command
         return found
 
-    def process(self, module: str) -> int:
-        """The number of the process that runs ``module``."""
-        (number,) = (number for number, command in self.processes().items() if f"-m {module} " in command)
+    def process(self, node: str) -> int:
+        """The number of the process that runs ``node``."""
+        (number,) = (number for number, command in self.processes().items() if f"-m il_robot_ros {node} " in command)
         return number
 
     def __enter__(self) -> Self:

@@ -40,7 +40,7 @@ def test_every_graph_builds_from_its_required_arguments(name: str, arguments: di
     assert sum(process.ends_run for process in processes) == 1
     for process in processes:
         (file,) = (ROOT / "ros2_ws/src/il_robot_ros/il_robot_ros").glob(f"{process.name}.py")
-        assert process.command[:3] == [sys.executable, "-m", f"il_robot_ros.{file.stem}"]
+        assert process.command[:4] == [sys.executable, "-m", "il_robot_ros", file.stem]
 
 
 @pytest.mark.parametrize("name", GRAPHS)

@@ -11,11 +11,14 @@ import numpy as np
 import pytest
 from launched import Launched
 
+from calibration.rig_file import load_rig
 from il_robot.episodes.dataset import episode_folders
 from il_robot.episodes.layout import Validity
 from il_robot.episodes.reader import Episode
 from il_robot.episodes.recovery import recover
-from il_robot.types import Mode
+from il_robot.sim.collect import collect, with_cameras
+from il_robot.training.train import train
+from il_robot.types import Gate, Mode
 
 pytestmark = pytest.mark.ros
 MAX_AGE_NS = 100_000_000
@@ -66,7 +69,7 @@ def test_a_killed_recorder_makes_the_followers_hold_and_keeps_the_episode(tmp_pa
     with Launched(tmp_path, "collect", f"dataset:={tmp_path}/cube") as run:
         run.wait_for("recording ")
         time.sleep(2)
-        os.kill(run.process("il_robot_ros.recorder"), signal.SIGKILL)
+        os.kill(run.process("recorder"), signal.SIGKILL)
         assert run.exit_code() == 1, run.output
         assert_nothing_left(run)
     errors = [line for line in run.output.splitlines() if line.startswith("error: ")]
@@ -77,6 +80,24 @@ def test_a_killed_recorder_makes_the_followers_hold_and_keeps_the_episode(tmp_pa
     episode = Episode(folder)
     assert episode.steps > 10
     assert_sound(episode)
+
+
+def test_a_killed_policy_makes_the_followers_hold_and_the_episode_is_kept(tmp_path: Path) -> None:
+    collect(tmp_path / "states", with_cameras(load_rig("sim"), ()), episodes=2)
+    train("act", (tmp_path / "states",), out=tmp_path / "run", steps=2)
+    with Launched(tmp_path, "deploy", f"policy:={tmp_path}/run", f"dataset:={tmp_path}/cube") as run:
+        run.wait_for("recording ")
+        time.sleep(2)
+        os.kill(run.process("policy"), signal.SIGKILL)
+        assert run.exit_code() == 1, run.output
+        assert_nothing_left(run)
+    assert "error: policy was killed (signal 9); the followers hold, the run ends" in run.output
+    assert "HOLD: policy: silent" in run.output
+    episode = only_episode(tmp_path / "cube")
+    assert_sound(episode)
+    held = (episode.gate & Gate.FAULT) != 0
+    assert held[-1], "the last step was not held"
+    assert np.ptp(episode.action[held], axis=0).max() == 0, "a follower was moved while it should hold"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -149,7 +149,3 @@ class ArmsNode:
 
 def main() -> None:
     sys.exit(process.run("arms", ArmsNode))
-
-
-if __name__ == "__main__":
-    main()

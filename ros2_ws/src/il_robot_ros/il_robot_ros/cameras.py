@@ -76,7 +76,3 @@ class CamerasNode:
 
 def main() -> None:
     sys.exit(process.run("cameras", CamerasNode))
-
-
-if __name__ == "__main__":
-    main()

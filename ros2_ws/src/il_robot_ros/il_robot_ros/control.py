@@ -275,7 +275,3 @@ def _ns(seconds: float) -> int:
 
 def main() -> None:
     sys.exit(process.run("control", ControlNode))
-
-
-if __name__ == "__main__":
-    main()

@@ -47,7 +47,7 @@ class Process:
     @property
     def command(self) -> list[str]:
         """What is executed: the same by whoever starts it."""
-        command = [sys.executable, "-m", f"il_robot_ros.{self.name}", "--ros-args", "-r", f"__node:={self.name}"]
+        command = [sys.executable, "-m", "il_robot_ros", self.name, "--ros-args", "-r", f"__node:={self.name}"]
         for key, value in self.parameters.items():
             # JSON is YAML (but for escaped emoji): strings keep their quotes, so "007" or "true" stays a string.
             command += ["-p", f"{key}:={json.dumps(value, ensure_ascii=False)}"]

@@ -168,7 +168,10 @@ def from_step(message: JointTrajectory, rig: Rig) -> Step:
     if tuple(message.joint_names) != rig.joint_names or len(message.points) != len(rig.arms) + 2:
         raise BadInput(f"a step of another rig than {rig.name}: joints {', '.join(message.joint_names)}")
     time_ns = from_stamp(message.header.stamp)
-    mode, intervention, gate = (int(number) for number in message.header.frame_id.split("/"))
+    try:
+        mode, intervention, gate = (int(number) for number in message.header.frame_id.split("/"))
+    except ValueError:
+        raise BadInput(f"a step with frame_id {message.header.frame_id!r}; allowed: mode/intervention/gate") from None
     *arms, asked, sent = message.points
     joint_ns = tuple(time_ns + from_stamp(point.time_from_start) for point in arms)
     observation = Observation(

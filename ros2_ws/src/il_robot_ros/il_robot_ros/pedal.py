@@ -94,7 +94,3 @@ class PedalNode:
 
 def main() -> None:
     sys.exit(process.run("pedal", PedalNode))
-
-
-if __name__ == "__main__":
-    main()

@@ -117,7 +117,3 @@ class PolicyNode:
 
 def main() -> None:
     sys.exit(process.run("policy", PolicyNode))
-
-
-if __name__ == "__main__":
-    main()

@@ -143,7 +143,3 @@ class PuppeteerNode:
 
 def main() -> None:
     sys.exit(process.run("puppeteer", PuppeteerNode))
-
-
-if __name__ == "__main__":
-    main()

@@ -193,7 +193,3 @@ class RecorderNode:
 
 def main() -> None:
     sys.exit(process.run("recorder", RecorderNode, SingleThreadedExecutor))
-
-
-if __name__ == "__main__":
-    main()

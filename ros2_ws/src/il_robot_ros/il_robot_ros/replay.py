@@ -96,7 +96,3 @@ class ReplayNode:
 
 def main() -> None:
     sys.exit(process.run("replay", ReplayNode))
-
-
-if __name__ == "__main__":
-    main()

@@ -244,7 +244,3 @@ class SimNode:
 
 def main() -> None:
     sys.exit(process.run("sim", SimNode))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,27 @@
+"""``python -m il_robot_ros NODE``: one node as a process, quiet when it is stopped while still loading."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+
+from il_robot.errors import nearest
+
+NODES = ("arms", "cameras", "control", "pedal", "policy", "puppeteer", "recorder", "replay", "sim")
+
+
+def main() -> None:
+    """Load and run the node named by the first argument."""
+    name = sys.argv[1] if len(sys.argv) > 1 else ""
+    if name not in NODES:
+        sys.exit(f"error: no node {name!r}; {nearest(name, NODES)}")
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Until the node's own handlers are there, there is nothing to put away.
+        signal.signal(number, lambda *_: os._exit(0))
+    importlib.import_module(f"il_robot_ros.{name}").main()
+
+
+if __name__ == "__main__":
+    main()
