@@ -20,7 +20,7 @@ from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory
 
 from calibration.rig_file import load_rig
-from il_robot.episodes.layout import Outcome, episode_info
+from il_robot.episodes.layout import Losses, Outcome, episode_info
 from il_robot.episodes.pairing import Pairing
 from il_robot.episodes.writer import EpisodeWriter
 from il_robot.errors import IlRobotError
@@ -162,10 +162,9 @@ class RecorderNode:
             writer.discard()
             self._node.get_logger().info(f"discarded {writer.path.name}")
             return
-        steps = writer.steps
         path = writer.close(outcome)
         self._saved += 1
-        self._node.get_logger().info(f"saved {path.name}: {steps} steps, {outcome}, dropped {writer.dropped}")
+        self._node.get_logger().info(f"saved {path.name}: {writer.steps} steps, {outcome}, {_told(writer.losses)}")
 
     def _beat(self) -> None:
         self._write_ready()
@@ -180,7 +179,7 @@ class RecorderNode:
         level = Level.WARN if self._state.startswith("waiting") else Level.OK
         values: dict[str, object] = {"saved": self._saved, "dataset": self._dataset}
         if self._writer is not None:
-            values |= {"steps": self._writer.steps, "dropped": self._writer.dropped}
+            values |= {"steps": self._writer.steps, "lost": _told(self._writer.losses)}
         return Health(level, self._state, values)
 
     def close(self) -> None:
@@ -189,6 +188,16 @@ class RecorderNode:
             for step, frames in self._pairing.ready(NEVER_NS):
                 self._writer.append(step, frames)
         self._finish("unmarked" if self._until_ns == NEVER_NS else self._outcome)
+
+
+def _told(losses: Mapping[str, Losses]) -> str:
+    """What the cameras lost, in words."""
+    lossy = [
+        f"{camera} {lost.missing} missing {lost.repeated} repeated {lost.skipped} skipped"
+        for camera, lost in losses.items()
+        if lost.missing or lost.repeated or lost.skipped
+    ]
+    return f"frames lost: {', '.join(lossy)}" if lossy else f"every frame of {len(losses)} cameras"
 
 
 def main() -> None:
