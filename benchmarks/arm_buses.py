@@ -40,6 +40,9 @@ class Timed:
         self._arm.command(qpos)  # type: ignore[attr-defined]
         self.cycle_ms.append((time.perf_counter() - self._began_s) * 1e3)
 
+    def complaint(self) -> str | None:
+        return self._arm.complaint()  # type: ignore[attr-defined, no-any-return]
+
     def recover(self) -> None:
         self._arm.recover()  # type: ignore[attr-defined]
 

@@ -47,6 +47,10 @@ class Arm(Protocol):
         """(J,) where it shall go [rad], grippers [opening]."""
         ...
 
+    def complaint(self) -> str | None:
+        """What a servo reports to be wrong with itself; None when all are well. Costs nothing while they are."""
+        ...
+
     def recover(self) -> None:
         """Takes the arm up again after its port was lost; nothing moves. Raises Fault while it is not there."""
         ...
@@ -99,6 +103,14 @@ class DynamixelArm:
         if not np.isfinite(qpos).all():
             raise Fault(f"arm {self.name}: commanded to {qpos}: only the safety gate may command an arm")
         self._send_goal(np.clip(self._scale.ticks(qpos), self._lower, self._upper) + self._turn)
+
+    def complaint(self) -> str | None:
+        """Which servos reported a hardware error in the last read: most have taken their own torque then."""
+        alerts = [servo for servo in self.servos if servo.id in self.bus.health.alerts]
+        if not alerts:
+            return None
+        named = ", ".join(f"servo {servo.id} ({servo.joint})" for servo in alerts)
+        return f"arm {self.name}: hardware error of {named}; hold the arm, end the session and start anew"
 
     def recover(self) -> None:
         """Opens the port again after it was lost; servos held their goal meanwhile. Raises Fault."""

@@ -44,6 +44,7 @@ class ArmLoop:
         self._fault: Fault | None = None
         self._lost = 0
         self._recovered = 0
+        self._complaint: str | None = None
         self._consecutive = 0
         self._fresh = threading.Condition()
         self._stopping = threading.Event()
@@ -55,9 +56,11 @@ class ArmLoop:
         self._thread.start()
 
     def latest(self) -> ArmState | None:
-        """The newest state; None before the first. Raises Fault while the arm is lost or its port is gone."""
+        """The newest state; None before the first. Raises Fault while the arm is lost, or a servo in error."""
         if self._fault is not None:
             raise self._fault
+        if self._complaint is not None:
+            raise Fault(self._complaint)
         if self._consecutive >= HOLD_AFTER:
             raise Fault(f"arm {self._name}: no answer {self._consecutive} times in a row; it holds its last goal")
         return self._newest
@@ -126,6 +129,7 @@ class ArmLoop:
             self._consecutive += 1
         else:
             self._consecutive = 0
+            self._complaint = self._arm.complaint()
             with self._fresh:
                 self._newest = state
                 self._fresh.notify_all()

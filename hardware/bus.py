@@ -17,6 +17,9 @@ from il_robot.errors import Fault
 
 REPLY_S = 0.006
 """How long servos may take beyond the time on the wire. Well under a 20 ms period, well over a 1 ms USB latency."""
+SINGLE_TRIES = 4
+"""Single reads and writes are part of a start, never of a control cycle: better late than failed."""
+PING_TRIES = 2
 FAST_TRIES = 3
 ALERT = 0x80
 
@@ -65,10 +68,11 @@ class Bus:
 
     def ping(self, servo_id: int) -> int | None:
         """The model number behind an id; None when nobody answers. Raises Fault when the port is gone."""
-        answer = self._wire.ping(servo_id)
-        if not answer.ok:
+        for _ in range(PING_TRIES):
+            if (answer := self._wire.ping(servo_id)).ok:
+                return int.from_bytes(answer.data[:2], "little")
             self._in_doubt.add(servo_id)
-        return int.from_bytes(answer.data[:2], "little") if answer.ok else None
+        return None
 
     def read(self, servo_id: int, register: Register) -> int:
         """One register of one servo. Raises Fault when it stays silent, garbled or refuses."""
@@ -144,7 +148,7 @@ class Bus:
     def _ask(self, servo_id: int, doing: str, exchange: Callable[[], Answer]) -> Answer:
         """One exchange with one servo, retried. Raises Fault when it fails for good."""
         answer = Answer(COMM_RX_TIMEOUT)
-        for _ in range(self._retries + 1):
+        for _ in range(SINGLE_TRIES):
             if servo_id in self._in_doubt and not self._wire.catch_up(servo_id):
                 continue
             self._in_doubt.discard(servo_id)

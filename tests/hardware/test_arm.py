@@ -291,6 +291,22 @@ def test_a_pulled_plug_is_a_fault_and_plugged_in_again_it_goes_on(aloha: Lab) ->
     assert newer is not None and np.abs(newer.qpos - state.qpos).max() < 5e-3
 
 
+def test_a_servo_in_error_is_a_fault_that_names_it(aloha: Lab) -> None:
+    """Its joint is limp: control must not go on moving the others."""
+    aloha.arms.set_up()
+    aloha.follower.torque_on()
+    loop = ArmLoop(aloha.follower, 100.0, CLOCK, "follower_left")
+    loop.start()
+    assert loop.wait_newer(0, timeout_s=5) is not None
+    aloha.follower_bus.do("fail", ids=[4], error=int(table.HardwareError.OVERLOAD))
+    with pytest.raises(Fault, match=r"arm follower_left: hardware error of servo 4 \(elbow\)"):
+        while True:
+            loop.wait_newer(2**62, timeout_s=0.05)
+    loop.stop()
+    state = aloha.follower_bus.do("state")
+    assert [servo for servo in state if not state[servo]["Torque_Enable"]] == [4]
+
+
 def test_a_killed_driver_drops_no_arm(aloha: Lab) -> None:
     """The hardest way to end: no handler runs, the operating system closes the port."""
     aloha.arms.set_up()
