@@ -42,6 +42,18 @@ COMMANDS = {
     "dataset split": ("il_robot.episodes.editing:split", "Copy a dataset's episodes into two"),
     "dataset prune": ("il_robot.episodes.editing:prune", "Take episodes out of a dataset"),
     "dataset trim": ("il_robot.episodes.editing:trim", "Copy episodes without their idle head and tail"),
+    "dataset view": ("il_robot.episodes.view:view", "Show an episode in Rerun, or write its .rrd file"),
+    "dataset import aloha": ("il_robot.episodes.conversion.commands:import_aloha", "Take in ALOHA HDF5 files"),
+    "dataset import lerobot": (
+        "il_robot.episodes.conversion.commands:import_lerobot_dataset",
+        "Take in a LeRobot v3 dataset",
+    ),
+    "dataset export aloha": ("il_robot.episodes.conversion.commands:export_aloha", "Write ALOHA HDF5 files"),
+    "dataset export lerobot": (
+        "il_robot.episodes.conversion.commands:export_lerobot_dataset",
+        "Write a LeRobot v3 dataset",
+    ),
+    "dataset export mcap": ("il_robot.episodes.conversion.commands:export_mcap", "Write ROS 2 bags (MCAP)"),
 }
 HELP = ("-h", "--help")
 
@@ -144,7 +156,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(words: list[str]) -> int:
-    name = next((" ".join(words[:n]) for n in (2, 1) if " ".join(words[:n]) in COMMANDS), None)
+    name = next((" ".join(words[:n]) for n in (3, 2, 1) if " ".join(words[:n]) in COMMANDS), None)
     if name is None:
         return _list(words)
     function = _function(name)
@@ -163,14 +175,16 @@ def _function(name: str) -> Callable[..., Any]:
 def _list(words: list[str]) -> int:
     """The commands, all or of one group. Raises BadInput when a word leads nowhere."""
     asked = [word for word in words if word not in HELP]
-    groups = {name.split()[0] for name in COMMANDS if " " in name}
-    if asked[:1] and (asked[0] not in groups or asked[1:]):
-        wrong = " ".join(asked[:2]) if asked[0] in groups else asked[0]
+    groups = {" ".join(name.split()[:n]) for name in COMMANDS for n in range(1, len(name.split()))}
+    group = " ".join(asked)
+    if asked and group not in groups:
+        known = max((n for n in range(len(asked)) if " ".join(asked[:n]) in groups), default=0)
+        wrong = " ".join(asked[: known + 1])
         raise BadInput(f"no command {wrong!r}; {nearest(wrong, [*COMMANDS, *groups])}")
     print("Teach a two-armed robot by puppeteering it: collect, train, evaluate, deploy, take over.\n")
     for name, (_, summary) in COMMANDS.items():
-        if not asked or name.split()[0] == asked[0]:
-            print(f"  il-robot {name:<18} {summary}")
+        if not asked or name.startswith(f"{group} "):
+            print(f"  il-robot {name:<22} {summary}")
     print("\nil-robot COMMAND --help shows a command's options, with examples.")
     return 0 if asked or not words or set(words) & set(HELP) else 2
 

@@ -1,0 +1,87 @@
+"""Episodes into ALOHA HDF5 files, as the original loaders (ACT, Mobile ALOHA) expect them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from il_robot.episodes.conversion.aloha_gripper import GRIPPERS
+from il_robot.episodes.conversion.aloha_layout import (
+    ACTION,
+    COMPRESS_LENGTH,
+    EFFORT,
+    GRIPPER_INDEXES,
+    IMAGES,
+    JOINTS,
+    QPOS,
+    QVEL,
+    GripperConvention,
+)
+from il_robot.episodes.conversion.library import library
+from il_robot.episodes.conversion.outlet import filled_steps
+from il_robot.episodes.jpeg_codec import encode
+from il_robot.episodes.reader import Episode
+from il_robot.errors import BadInput
+
+_CACHE_BYTES = 2 * 1024**2
+"""As the original opens its files."""
+
+
+def export_aloha_file(episode: Episode, file: Path, grippers: GripperConvention, jpeg_quality: int | None) -> None:
+    """Write ``file``; images uncompressed, or as JPEG of ``jpeg_quality``.
+
+    Raises BadInput when the episode's joints are not ALOHA's, OSError when the disk fails.
+    """
+    _refuse_other_joints(episode)
+    with library("h5py").File(file, "w", rdcc_nbytes=_CACHE_BYTES) as root:
+        root.attrs["sim"] = episode.info.clock == "simulated"
+        _write_vectors(root, episode, grippers)
+        group = root.create_group(IMAGES)
+        # An HDF5 group lists its members by name: the rows of compress_len must have that order.
+        cameras = sorted(episode.info.camera_names)
+        if jpeg_quality is None:
+            for camera in cameras:
+                _write_images(group, episode, camera)
+        else:
+            root.attrs["compress"] = True
+            lengths = [_write_jpegs(group, episode, camera, jpeg_quality) for camera in cameras]
+            root[COMPRESS_LENGTH] = np.array(lengths, np.float32).reshape(len(cameras), episode.steps)
+
+
+def _refuse_other_joints(episode: Episode) -> None:
+    units = ["opening" if j in GRIPPER_INDEXES else "rad" for j in range(JOINTS)]
+    if [joint.unit for joint in episode.info.joints] != units:
+        raise BadInput(f"{episode.path}: an ALOHA file has {JOINTS} joints: twice six joints [rad] and a gripper")
+
+
+def _write_vectors(root: Any, episode: Episode, grippers: GripperConvention) -> None:
+    convention = grippers
+    if convention == "auto":
+        convention = "opening" if episode.info.clock == "simulated" else "original"
+    qpos, qvel = episode.qpos.copy(), np.nan_to_num(episode.qvel)
+    if convention != "opening":
+        qpos[:, GRIPPER_INDEXES] = GRIPPERS[convention].finger(qpos[:, GRIPPER_INDEXES])
+        qvel[:, GRIPPER_INDEXES] = 0.0
+    # The original knows no NaN: what nothing measured is 0 in its files.
+    root[QPOS], root[QVEL], root[EFFORT] = qpos, qvel, np.nan_to_num(episode.effort)
+    root[ACTION] = episode.action
+
+
+def _write_images(group: Any, episode: Episode, camera: str) -> None:
+    steps = filled_steps(episode, camera)
+    shape = episode.image(camera, int(steps[0])).shape
+    stored = group.create_dataset(camera, (episode.steps, *shape), np.uint8, chunks=(1, *shape))
+    for t, source in enumerate(steps):
+        stored[t] = episode.image(camera, int(source))
+
+
+def _write_jpegs(group: Any, episode: Episode, camera: str, quality: int) -> list[int]:
+    """The lengths of the JPEGs. Red and blue are swapped in them, which is how the original loader undoes it."""
+    jpegs = [encode(episode.image(camera, int(t))[:, :, ::-1], quality) for t in filled_steps(episode, camera)]
+    lengths = [len(jpeg) for jpeg in jpegs]
+    stored = group.create_dataset(camera, (episode.steps, max(lengths)), np.uint8, chunks=(1, max(lengths)))
+    for t, jpeg in enumerate(jpegs):
+        stored[t] = np.frombuffer(jpeg.ljust(max(lengths), b"\0"), np.uint8)
+    return lengths

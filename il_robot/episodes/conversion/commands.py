@@ -1,0 +1,209 @@
+"""The commands ``il-robot dataset import aloha | lerobot`` and ``export aloha | lerobot | mcap``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+from rich.console import Console
+from rich.progress import Progress
+from tyro.conf import Positional
+
+from il_robot.episodes.conversion.aloha_export import export_aloha_file
+from il_robot.episodes.conversion.aloha_import import AlohaSettings, aloha_files, import_aloha_file
+from il_robot.episodes.conversion.aloha_layout import Channels, GripperConvention
+from il_robot.episodes.conversion.lerobot_export import export_lerobot
+from il_robot.episodes.conversion.lerobot_import import LerobotSettings, import_lerobot
+from il_robot.episodes.conversion.lerobot_layout import Images
+from il_robot.episodes.conversion.mcap_export import export_mcap_file
+from il_robot.episodes.conversion.outlet import appearing, chosen_episodes, missing_frames
+from il_robot.episodes.layout import Outcome
+from il_robot.episodes.reader import Episode
+from il_robot.errors import BadInput
+
+Jpeg = Annotated[int | None, tyro.conf.arg(name="jpeg")]
+
+
+def import_aloha(
+    source: Positional[Path],
+    out: Positional[Path],
+    /,
+    fps: float = 50.0,
+    task: str = "",
+    operator: str = "",
+    grippers: GripperConvention = "auto",
+    channels: Channels = "rgb",
+    quality: int = 95,
+) -> int:
+    """Add ALOHA HDF5 files to a dataset, one episode each; started again, it leaves out what is there already.
+
+    An ALOHA file has no stamps: they are computed from --fps and marked as such.
+
+    For example:
+
+        il-robot dataset import aloha recordings/aloha data/aloha --task "open the bag"
+        il-robot dataset import aloha episode_0.hdf5 data/aloha --fps 30 --grippers ros2
+
+    Args:
+        source: an HDF5 file, or a folder of them.
+        out: the dataset to make or to add to.
+        fps: steps per second of the recording.
+        task: what was demonstrated.
+        operator: who demonstrated it.
+        grippers: whose constants scaled the observed grippers: original (also Mobile ALOHA), ros2 (Interbotix's port),
+            opening (they are openings already), auto (opening in simulation, else original).
+        channels: colour order of the images as the original's loader gives them.
+        quality: of the JPEGs made from images that are not stored as such.
+    """
+    _check_quality(quality)
+    if not fps > 0:
+        raise BadInput(f"fps {fps} must be above 0")
+    files = aloha_files(source)
+    settings = AlohaSettings(fps, task, operator, grippers, channels, quality)
+    with _bar("importing", len(files)) as advance:
+        imported = 0
+        for file in files:
+            imported += import_aloha_file(file, out, settings)
+            advance()
+    return _say_imported(out, imported, len(files))
+
+
+def import_lerobot_dataset(
+    source: Positional[Path],
+    out: Positional[Path],
+    /,
+    degrees: bool = False,
+    gripper: tuple[float, float] = (0.0, 1.0),
+    quality: int = 95,
+) -> int:
+    """Add the episodes of a LeRobot v3 dataset to a dataset; started again, it leaves out what is there already.
+
+    Its stamps are computed, not measured, and marked as such; joint limits become what the recordings reach.
+
+    For example:
+
+        il-robot dataset import lerobot downloads/aloha_coffee data/coffee
+        il-robot dataset import lerobot downloads/so101 data/so101 --degrees --gripper 0 100
+
+    Args:
+        source: the folder of the dataset (the one that holds meta/info.json).
+        out: the dataset to make or to add to.
+        degrees: joints are in degrees there, not in radians.
+        gripper: what stands there for a closed and for an open gripper.
+        quality: of the JPEGs made from video frames.
+    """
+    _check_quality(quality)
+    if gripper[0] == gripper[1]:
+        raise BadInput(f"gripper {gripper[0]:g} {gripper[1]:g}: closed and open must differ")
+    with _bar("importing", None) as advance:
+        imported, there = import_lerobot(source, out, LerobotSettings(degrees, *gripper, quality), advance)
+    return _say_imported(out, imported, there)
+
+
+def export_aloha(
+    dataset: Positional[Path],
+    out: Positional[Path],
+    /,
+    grippers: GripperConvention = "auto",
+    jpeg: Jpeg = None,
+    outcome: Outcome | None = None,
+) -> int:
+    """Write a dataset as ALOHA HDF5 files that the original loaders take: OUT/episode_0.hdf5, ...
+
+    For example:
+
+        il-robot dataset export aloha data/cube exported/cube
+        il-robot dataset export aloha data/cube exported/cube --jpeg 90 --outcome success
+
+    Args:
+        dataset: the dataset.
+        out: folder to make.
+        grippers: whose constants scale the observed grippers: original, ros2, opening (as they are), auto (opening in
+            simulation, else original).
+        jpeg: store JPEGs of this quality, as Mobile ALOHA does, instead of raw images.
+        outcome: only episodes of this outcome.
+    """
+    if jpeg is not None:
+        _check_quality(jpeg)
+    episodes = chosen_episodes(dataset, outcome)
+    with appearing(out) as folder, _bar("exporting", len(episodes)) as advance:
+        for number, episode in enumerate(episodes):
+            export_aloha_file(episode, folder / f"episode_{number}.hdf5", grippers, jpeg)
+            advance()
+    return _say_exported(out, episodes)
+
+
+def export_lerobot_dataset(
+    dataset: Positional[Path],
+    out: Positional[Path],
+    /,
+    images: Images = "h264",
+    outcome: Outcome | None = None,
+) -> int:
+    """Write a dataset as a LeRobot v3 dataset: LeRobotDataset("any/name", root=OUT).
+
+    For example:
+
+        il-robot dataset export lerobot data/cube exported/cube_lerobot
+        il-robot dataset export lerobot data/cube exported/cube_lerobot --images jpeg
+
+    Args:
+        dataset: the dataset.
+        out: folder to make.
+        images: h264 or av1 video, or the stored JPEGs byte for byte (larger, no second loss, any size).
+        outcome: only episodes of this outcome.
+    """
+    episodes = chosen_episodes(dataset, outcome)
+    with appearing(out) as folder, _bar("exporting", len(episodes)) as advance:
+        export_lerobot(episodes, folder, images, advance)
+    return _say_exported(out, episodes)
+
+
+def export_mcap(dataset: Positional[Path], out: Positional[Path], /, outcome: Outcome | None = None) -> int:
+    """Write a dataset as ROS 2 bags, one MCAP file per episode, for Foxglove and `ros2 bag play`.
+
+    For example:
+
+        il-robot dataset export mcap data/cube exported/bags
+        ros2 bag play exported/bags/20260101T120000_000.mcap
+
+    Args:
+        dataset: the dataset.
+        out: folder to make.
+        outcome: only episodes of this outcome.
+    """
+    episodes = chosen_episodes(dataset, outcome)
+    with appearing(out) as folder, _bar("exporting", len(episodes)) as advance:
+        for episode in episodes:
+            export_mcap_file(episode, folder / f"{episode.id}.mcap")
+            advance()
+    print(f"{out}: {len(episodes)} episodes")
+    return 0
+
+
+def _check_quality(quality: int) -> None:
+    if not 1 <= quality <= 100:
+        raise BadInput(f"JPEG quality {quality} is not in 1..100")
+
+
+def _say_imported(out: Path, imported: int, there: int) -> Literal[0]:
+    print(f"{out}: {imported} episodes imported, {there - imported} were there already")
+    return 0
+
+
+def _say_exported(out: Path, episodes: Sequence[Episode]) -> Literal[0]:
+    missing = sum(missing_frames(episode) for episode in episodes)
+    filled = f"; {missing} missing frames show the one before, this format cannot mark them" if missing else ""
+    print(f"{out}: {len(episodes)} episodes{filled}")
+    return 0
+
+
+@contextmanager
+def _bar(what: str, total: int | None) -> Iterator[Callable[[], None]]:
+    """A progress bar on the error stream; call what it gives after each episode."""
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        row = progress.add_task(what, total=total)
+        yield lambda: progress.advance(row)

@@ -1,0 +1,99 @@
+"""Stores an episode that came from elsewhere, with computed stamps that are marked as such.
+
+Axes: T steps, J joints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from il_robot.episodes.attributes import read_attributes
+from il_robot.episodes.jpeg_codec import decode
+from il_robot.episodes.layout import SUFFIX, CameraInfo, EpisodeInfo, Outcome, Validity
+from il_robot.episodes.recording import Recording
+from il_robot.episodes.staging import staged
+from il_robot.errors import BadInput
+from il_robot.rig import NS_PER_S
+from il_robot.types import Frame, Mode
+
+MAX_STEPS = 1_000_000
+"""Five hours at 50 Hz: an episode that claims to be longer has a damaged header."""
+MAX_PIXELS = 1 << 26
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """One episode on its way in."""
+
+    name: str
+    info: EpisodeInfo
+    """``configuration["imported"]`` says where it comes from; ``synthetic_stamps`` must be true."""
+    columns: Mapping[str, NDArray[Any]]
+    """Column path (``observations/qpos``, ``action``, ...) -> (T, ...). What is absent becomes NaN, or Mode's -1;
+    ``action_asked`` becomes ``action``."""
+    frames: Iterable[Sequence[bytes | None]]
+    """Per step one JPEG per camera; None where there is none, or none that can be decoded."""
+    outcome: Outcome = "unmarked"
+
+
+def take_in(dataset: Path, incoming: Incoming) -> bool:
+    """Write the episode into ``dataset``; False when an earlier import of the same source has done it.
+
+    Raises BadInput when another episode of this name is there, Fault when the disk fails.
+    """
+    there = dataset / f"{incoming.name}{SUFFIX}"
+    if there.exists():
+        if read_attributes(there)[0].configuration.get("imported") == incoming.info.configuration["imported"]:
+            return False
+        raise BadInput(f"{there}: another episode of this name is there already: choose another folder")
+    steps = len(incoming.columns["action"])
+    with staged(dataset, incoming.name) as folder:
+        recording = Recording(folder, incoming.info, incoming.name, minimum_s=steps / incoming.info.fps)
+        for t, jpegs in enumerate(incoming.frames):
+            time_ns = stamp_ns(t, incoming.info.fps)
+            frames = [None if jpeg is None else Frame(jpeg, time_ns, t + 1) for jpeg in jpegs]
+            recording.write(_row(recording.dtype, incoming, t, time_ns, frames), frames)
+        recording.finish(incoming.outcome)
+        recording.settle(sync=False)
+    return True
+
+
+def stamp_ns(t: int, fps: float) -> int:
+    """The computed time of step ``t``: one period after 0 for the first, so that no stamp is 0."""
+    return round((t + 1) * NS_PER_S / fps)
+
+
+def whole_jpeg(jpeg: bytes, camera: CameraInfo) -> bytes | None:
+    """The same, or None when it does not decode to the camera's size."""
+    try:
+        decode(jpeg, camera.height, camera.width)
+    except ValueError:
+        return None
+    return jpeg
+
+
+def _row(
+    dtype: np.dtype[Any], incoming: Incoming, t: int, time_ns: int, frames: Sequence[Frame | None]
+) -> NDArray[Any]:
+    row = np.zeros(1, dtype)
+    for path in ("observations/qvel", "observations/effort"):
+        row[path] = np.nan
+    row["control/mode"] = Mode.DEMONSTRATION
+    row["action_asked"] = incoming.columns["action"][t]
+    for path, values in incoming.columns.items():
+        row[path] = values[t]
+    row["time/step_ns"] = time_ns
+    if incoming.info.followers:
+        row["time/joint_ns"] = time_ns
+        row["control/valid"][0, : len(incoming.info.followers)] = Validity.FRESH
+    for c, frame in enumerate(frames):
+        if frame is not None:
+            row["time/camera_ns"][0, c] = frame.time_ns
+            row["time/camera_sequence"][0, c] = frame.sequence
+    return row
