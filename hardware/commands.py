@@ -1,11 +1,14 @@
-"""The commands ``il-robot doctor`` and ``il-robot calibrate arms | cameras | board``."""
+"""The commands ``il-robot doctor``, ``il-robot emulate`` and ``il-robot calibrate arms | cameras | board``."""
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
+from tyro.conf import Positional
 
 from calibration.arm import save_calibration
 from calibration.guide import Poses
@@ -118,6 +121,32 @@ def calibrate_board(*, out: Path = Path("board.png")) -> int:
     if not cv2.imwrite(str(out), Board().draw()):
         raise BadInput(f"{out}: cannot be written; a name ending in .png in a folder that exists is needed")
     print(f"written: {out}")
+    return 0
+
+
+def emulate(out: Positional[Path], /, *, rig: str = "aloha") -> int:
+    """Run a lab without devices: emulated servos, pedal and cameras behind the real drivers, until Ctrl-C.
+
+    Writes a rig folder that every command takes. Hands squeeze leader grippers that come free, then move the leaders.
+
+    For example:
+
+        il-robot emulate lab --rig aloha
+        il-robot doctor --rig lab            (in another terminal)
+
+    Args:
+        out: the folder to make; it must be empty or new.
+        rig: the rig to imitate: a name, or a folder.
+    """
+    from hardware.emulated_lab import Hands, open_lab, write_lab
+
+    write_lab(rig, out)
+    described, wiring, calibration, emulated = open_lab(out)
+    with emulated:
+        print(f"running: rig {out}; Ctrl-C ends it", flush=True)
+        with contextlib.suppress(KeyboardInterrupt):
+            Hands(described, wiring, calibration, emulated).run(lambda: True)
+    shutil.rmtree(out / "devices")
     return 0
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from hardware.camera import ThreadedCamera
 from hardware.findings import Row, Verdict
 from hardware.pedal import KeyboardPedal, Pedal, SerialPedal
-from hardware.v4l2 import V4l2Source
+from hardware.rig_cameras import PATTERN, source_of
 from hardware.wiring import PedalWiring, Wiring
 from il_robot.errors import Fault, IlRobotError
 from il_robot.rig import PedalButtons, Rig
@@ -26,12 +26,12 @@ def check_cameras(rig: Rig, wiring: Wiring, seconds: float) -> Iterator[Row]:
         running: dict[str, ThreadedCamera] = {}
         for settings in rig.cameras:
             device = Path(wiring.cameras[settings.name].device)
-            if not device.exists():
+            if wiring.cameras[settings.name].device != PATTERN and not device.exists():
                 cure = "plug it in; install the udev rules of hardware/README.md"
                 yield Row(settings.name, Verdict.FAULT, f"no {device}", cure)
                 continue
             try:
-                camera = ThreadedCamera(settings.name, V4l2Source(settings, wiring.cameras[settings.name]))
+                camera = ThreadedCamera(settings.name, source_of(settings, wiring.cameras[settings.name]))
             except IlRobotError as error:
                 yield Row(
                     settings.name, Verdict.FAULT, str(error), "correct hardware.yaml, or the camera's permissions"

@@ -1,0 +1,97 @@
+"""A lab without devices: a rig folder whose ports lead to emulated servos, pedal and cameras, and an operator's hands.
+
+Every driver is the real one. For trying the commands and the graph of a real rig, and for their tests.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from calibration.arm import RigCalibration
+from calibration.rig_file import load_rig
+from calibration.rig_folder import file_of_rig
+from hardware.emulated_rig import EmulatedRig
+from hardware.rig_cameras import PATTERN
+from hardware.wiring import Wiring, load_wiring
+from il_robot.errors import BadInput
+from il_robot.rig import Arm, Rig
+from il_robot.types import Floats
+
+WAVE = 0.25
+"""How far the hands move the leaders [rad]."""
+HANDS_HZ = 50.0
+
+
+def write_lab(rig: str, folder: Path) -> Path:
+    """Copies a rig into ``folder``, its ports under ``folder/devices``, its cameras test patterns. Raises BadInput."""
+    if folder.exists() and any(folder.iterdir()):
+        raise BadInput(f"{folder}: exists and is not empty; a lab needs a folder of its own")
+    devices = folder.absolute() / "devices"
+    devices.mkdir(parents=True)
+    for path in file_of_rig(rig, "hardware.yaml").parent.glob("*.yaml"):
+        shutil.copy(path, folder)
+    described = load_rig(rig)
+    wiring = yaml.safe_load((folder / "hardware.yaml").read_text(encoding="utf-8"))
+    for name, arm in wiring["arms"].items():
+        arm["port"] = str(devices / name)
+    for camera in wiring.get("cameras", {}):
+        wiring["cameras"][camera] = {"device": PATTERN, "rate_hz": described.rate_hz}
+    wiring["pedal"] = {"kind": "serial", "port": str(devices / "pedal")}
+    (folder / "hardware.yaml").write_text(yaml.safe_dump(wiring, sort_keys=False), encoding="utf-8")
+    return devices
+
+
+class Hands:
+    """An operator at emulated leaders: squeezes grippers that come free, then moves the free arms to and fro."""
+
+    def __init__(self, rig: Rig, wiring: Wiring, calibration: RigCalibration, emulated: EmulatedRig) -> None:
+        self._rig, self._emulated = rig, emulated
+        self._scales = {a.leader: calibration.arm(a.leader).for_joints(a.joint_names, a.leader) for a in rig.arms}
+        self._ids = {a.leader: {s.joint: s.id for s in wiring.chain(a.leader) if s.shadow_of is None} for a in rig.arms}
+        self._free_since_s: dict[str, float] = {}
+
+    def move(self, now_s: float) -> None:
+        """What the hands do at this moment. Call it often."""
+        for arm in self._rig.arms:
+            state = self._emulated.buses[arm.leader].do("state")
+            torque = np.array([state[self._ids[arm.leader][joint]]["Torque_Enable"] for joint in arm.joint_names], bool)
+            gripper = self._scales[arm.leader].is_gripper
+            if not torque.any():
+                since_s = now_s - self._free_since_s.setdefault(arm.leader, now_s)
+                self._place(arm, self.pose(arm, since_s), only=~torque)
+                continue
+            self._free_since_s.pop(arm.leader, None)
+            if not torque[gripper].any():
+                self._place(arm, np.zeros(len(gripper), np.float32), only=gripper)
+
+    def pose(self, arm: Arm, since_s: float) -> Floats:
+        """(J,) where the hands have a leader that they took ``since_s`` ago."""
+        start = self._rig.start[self._rig.arm_slice(arm.name)]
+        gripper = self._scales[arm.leader].is_gripper
+        wave = WAVE * np.sin(0.8 * since_s)
+        return np.asarray(np.where(gripper, 0.5 - 0.5 * np.cos(0.5 * since_s), start + wave), np.float32)
+
+    def run(self, keep_on: Callable[[], bool]) -> None:
+        """Moves until ``keep_on`` says no."""
+        while keep_on():
+            self.move(time.monotonic())
+            time.sleep(1 / HANDS_HZ)
+
+    def _place(self, arm: Arm, qpos: Floats, only: np.ndarray) -> None:
+        ticks = self._scales[arm.leader].ticks(qpos.astype(np.float32))
+        chosen = zip(arm.joint_names, ticks, only, strict=True)
+        moved = {str(self._ids[arm.leader][joint]): int(tick) for joint, tick, take in chosen if take}
+        self._emulated.buses[arm.leader].do("place", ticks=moved)
+
+
+def open_lab(folder: Path) -> tuple[Rig, Wiring, RigCalibration, EmulatedRig]:
+    """Starts the devices of a folder that :func:`write_lab` wrote. The caller closes them. Raises BadInput."""
+    rig = load_rig(str(folder))
+    wiring, calibration = load_wiring(rig, str(folder))
+    return rig, wiring, calibration, EmulatedRig(wiring, folder.absolute() / "devices")
