@@ -135,12 +135,15 @@ def emulate(out: Positional[Path], /, *, rig: str = "aloha") -> int:
         il-robot doctor --rig lab            (in another terminal)
 
     Args:
-        out: the folder to make; it must be empty or new.
+        out: the folder to make, or one made before.
         rig: the rig to imitate: a name, or a folder.
     """
     from hardware.emulated_lab import Hands, open_lab, write_lab
 
-    write_lab(rig, out)
+    if (out / "hardware.yaml").is_file():
+        (out / "devices").mkdir(exist_ok=True)  # a lab from before, perhaps calibrated since
+    else:
+        write_lab(rig, out)
     described, wiring, calibration, emulated = open_lab(out)
     with emulated:
         print(f"running: rig {out}; Ctrl-C ends it", flush=True)

@@ -39,7 +39,11 @@ class EmulatedBus:
         """``servos`` as :func:`hardware.emulated_chain.build_servos` takes them. Raises Fault."""
         self.port = str(link)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "hardware.emulated_bus"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-m", "hardware.emulated_bus"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            process_group=0,  # a Ctrl-C is for its user: on a robot, too, the servos stay
         )
         self._say({"servos": servos, "link": self.port, "baud": baud, "fast_stuffing": fast_stuffing})
 

@@ -21,10 +21,10 @@ DARK, LIGHT = 20, 235
 
 def draw_frame(number: int, width: int, height: int) -> Image:
     """(H, W, 3) RGB: a pattern that moves, ``number`` in digits, and in a bar code along the top edge."""
-    x, y = np.arange(width), np.arange(height)[:, None]
-    red = np.broadcast_to((x + 3 * number) % 256, (height, width))
-    green = np.broadcast_to((y + number) % 256, (height, width))
-    image = np.dstack([red, green, np.full_like(red, 96)]).astype(np.uint8)
+    image = np.empty((height, width, 3), np.uint8)
+    image[:, :, 0] = (np.arange(width) + 3 * number) % 256
+    image[:, :, 1] = ((np.arange(height) + number) % 256)[:, None]
+    image[:, :, 2] = 96
     center = (int(width * (0.5 + 0.4 * np.sin(number / 20))), int(height * (0.6 + 0.25 * np.cos(number / 20))))
     cv2.circle(image, center, height // 10, (240, 240, 30), -1)
     cv2.putText(image, str(number), (8, height - 12), cv2.FONT_HERSHEY_SIMPLEX, height / 240, (255, 255, 255), 2)
