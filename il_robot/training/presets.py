@@ -45,7 +45,7 @@ class Preset:
 
 PRESETS: dict[tuple[PolicyName, PresetName], Preset] = {
     ("act", "tiny"): Preset(ActConfig(), Recipe(steps=2500)),
-    ("act", "tiny-image"): Preset(ActConfig(), Recipe(), cameras="first", objects=False),
+    ("act", "tiny-image"): Preset(ActConfig(), Recipe(steps=1500), cameras="first", objects=False),
     ("act", "paper"): Preset(
         ActConfig(
             chunk_size=100,
@@ -65,8 +65,8 @@ PRESETS: dict[tuple[PolicyName, PresetName], Preset] = {
         image_height=480,
         image_width=640,
     ),
-    ("bc", "tiny"): Preset(BcConfig(), Recipe(steps=5000)),
-    ("bc", "tiny-image"): Preset(BcConfig(), Recipe(), cameras="first", objects=False),
+    ("bc", "tiny"): Preset(BcConfig(), Recipe(steps=8000)),
+    ("bc", "tiny-image"): Preset(BcConfig(), Recipe(steps=1500, learning_rate=2e-3), cameras="first", objects=False),
     ("bc", "paper"): Preset(
         BcConfig(chunk_size=1, hidden=(1024, 1024), vision=VisionConfig(backbone="resnet18", keypoints=32)),
         Recipe(steps=100_000, batch=64, learning_rate=1e-4, warm_up=500, average=0.999, threads=0),
