@@ -30,6 +30,7 @@ COMMANDS = {
     "evaluate": ("il_robot.training.evaluate:evaluate", "Let a policy drive the simulated rig from fresh starts"),
     "report": ("il_robot.report.command:report", "One page on a whole loop: collected, trained, evaluated, deployed"),
     "doctor": ("hardware.commands:doctor", "Look a rig over before a session: every finding with its cure"),
+    "emulate": ("hardware.commands:emulate", "A lab without devices: emulated servos behind the real drivers"),
     "calibrate arms": ("hardware.commands:calibrate_arms", "Measure zeros, directions and gripper ranges, guided"),
     "calibrate cameras": ("hardware.commands:calibrate_cameras", "Find the cameras' intrinsics from a printed board"),
     "calibrate board": ("hardware.commands:calibrate_board", "Draw that board"),
