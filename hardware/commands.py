@@ -16,7 +16,7 @@ from calibration.rig_file import load_rig
 from calibration.rig_folder import file_of_rig
 from hardware.wiring import load_wiring
 from il_robot import strict_yaml
-from il_robot.errors import BadInput, nearest
+from il_robot.errors import BadInput, Fault, nearest
 
 
 def doctor(*, rig: str = "aloha", dataset: Path = Path("data")) -> int:
@@ -128,6 +128,7 @@ def emulate(out: Positional[Path], /, *, rig: str = "aloha") -> int:
     """Run a lab without devices: emulated servos, pedal and cameras behind the real drivers, until Ctrl-C.
 
     Writes a rig folder that every command takes. Hands squeeze leader grippers that come free, then move the leaders.
+    The keys of this terminal are the pedal: space takes over, r records, s success, d discards.
 
     For example:
 
@@ -139,16 +140,27 @@ def emulate(out: Positional[Path], /, *, rig: str = "aloha") -> int:
         rig: the rig to imitate: a name, or a folder.
     """
     from hardware.emulated_lab import Hands, open_lab, write_lab
+    from hardware.pedal import KeyboardPedal
 
     if (out / "hardware.yaml").is_file():
         (out / "devices").mkdir(exist_ok=True)  # a lab from before, perhaps calibrated since
     else:
         write_lab(rig, out)
     described, wiring, calibration, emulated = open_lab(out)
-    with emulated:
-        print(f"running: rig {out}; Ctrl-C ends it", flush=True)
+    with emulated, contextlib.ExitStack() as keyboard:
+        keys: KeyboardPedal | None = None
+        with contextlib.suppress(Fault):  # without a terminal nobody presses the pedal
+            keys = KeyboardPedal(described.pedal)
+            keyboard.callback(keys.close)
+
+        def press() -> bool:
+            for event in keys.events() if keys else ():
+                (emulated.pedal.press if event.pressed else emulated.pedal.release)(event.button)
+            return True
+
+        print(f"running: rig {out}; keys are its pedal (space, r, s, d); Ctrl-C ends it", flush=True)
         with contextlib.suppress(KeyboardInterrupt):
-            Hands(described, wiring, calibration, emulated).run(lambda: True)
+            Hands(described, wiring, calibration, emulated).run(press)
     shutil.rmtree(out / "devices")
     return 0
 
