@@ -32,7 +32,7 @@ class Launched:
         }
         with self._log.open("w") as log:
             self.launcher = subprocess.Popen(
-                [sys.executable, "-m", "il_robot.cli", "launch", *arguments, *CLOCK],
+                [sys.executable, "-m", "il_robot.cli", "launch", arguments[0], *CLOCK, *arguments[1:]],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -1,0 +1,92 @@
+"""The graph of a real rig for real: its drivers over emulated servos, cameras and pedal, hands at the leaders."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from launched import Launched
+
+from hardware.emulated_lab import WAVE, Hands, open_lab, write_lab
+from hardware.pattern_camera import read_frame
+from il_robot.episodes.dataset import episode_folders
+from il_robot.episodes.layout import Validity
+from il_robot.episodes.reader import Episode
+from il_robot.types import Mode
+
+pytestmark = pytest.mark.ros
+LAG_STEPS = 4
+"""A follower is where it was sent this much later, or as far away as the hands get in that time."""
+
+
+def test_what_hands_do_to_the_leaders_the_followers_do_and_the_episode_holds(tmp_path: Path) -> None:
+    write_lab("koch", tmp_path / "lab")
+    rig, wiring, calibration, emulated = open_lab(tmp_path / "lab")
+    hands_off = threading.Event()
+    with emulated:
+        hands = Hands(rig, wiring, calibration, emulated)
+        operator = threading.Thread(target=hands.run, args=[lambda: not hands_off.is_set()])
+        operator.start()
+        try:
+            with Launched(
+                tmp_path,
+                "collect",
+                f"rig:={tmp_path / 'lab'}",
+                f"dataset:={tmp_path / 'data'}",
+                "use_sim_time:=false",
+                "speed:=1.0",
+            ) as run:
+                run.wait_for("control starts")
+                time.sleep(1)
+                emulated.pedal.tap(rig.pedal.record)
+                run.wait_for("recording ")
+                time.sleep(4)
+                emulated.pedal.tap(rig.pedal.success)
+                run.wait_for("saved ")
+                os.killpg(run.launcher.pid, signal.SIGINT)
+                assert run.exit_code() == 0, run.output
+            torque = {
+                arm: [s["Torque_Enable"] for s in bus.do("state").values()] for arm, bus in emulated.buses.items()
+            }
+        finally:
+            hands_off.set()
+            operator.join()
+    assert "going to sleep" in run.output
+    assert not any(any(servos) for servos in torque.values())
+    (folder,) = episode_folders(tmp_path / "data")
+    episode = Episode(folder)
+    assert episode.outcome == "success"
+    assert (episode.mode == Mode.DEMONSTRATION).all()
+    assert_motion_was_played_in(episode, rig.start)
+    assert_frames_are_the_camera_s(episode)
+
+
+def assert_motion_was_played_in(episode: Episode, start: np.ndarray) -> None:
+    """Asked: the hands' sine in every joint. Done: the same. Seen: the followers there, a little later."""
+    joints = slice(0, 5)
+    moved = episode.action_asked[:, joints] - start[joints]
+    assert np.ptp(moved, axis=1).max() < 0.02, "the joints of one arm move alike"
+    seconds = (episode.step_ns - episode.step_ns[0]) / 1e9
+    basis = np.column_stack([np.sin(0.8 * seconds), np.cos(0.8 * seconds)])
+    fit, *_ = np.linalg.lstsq(basis, moved[:, 0], rcond=None)
+    assert np.linalg.norm(fit) == pytest.approx(WAVE, rel=0.1)
+    assert np.median(np.abs(basis @ fit - moved[:, 0])) < 0.01
+    assert np.median(np.abs(episode.action - episode.action_asked)[:, joints]) < 0.01
+    behind = np.abs(episode.qpos[LAG_STEPS:, joints] - episode.action[:-LAG_STEPS, joints])
+    assert np.median(behind) < 0.02
+    assert np.ptp(episode.qpos[:, -1]) > 0.2, "the gripper moved too"
+
+
+def assert_frames_are_the_camera_s(episode: Episode) -> None:
+    """The number drawn in each frame says when it was captured: it is the frame that its stamp names."""
+    for number, camera in enumerate(episode.info.camera_names):
+        steps = np.flatnonzero(episode.validity(camera) != Validity.MISSING)[::10]
+        drawn = np.array([read_frame(episode.image(camera, int(t))) for t in steps])
+        captured_ns = episode.camera_ns[steps, number]
+        assert len(steps) > 5
+        assert (drawn - drawn[0] == np.rint((captured_ns - captured_ns[0]) / 20e6)).all()
