@@ -16,6 +16,7 @@ from launch.events import Shutdown
 from launch.events.process import ProcessExited
 from launch.substitutions import LaunchConfiguration
 
+from il_robot.errors import Fault
 from il_robot_ros.graph import GRACE_S, Process, graph
 from il_robot_ros.runner import ENVIRONMENT, STOP_S
 
@@ -49,7 +50,12 @@ def _execute(process: Process) -> list[LaunchDescriptionEntity]:
             return []
         if event.returncode == 0 and process.ends_run:
             return [EmitEvent(event=Shutdown(reason="the run is over"))]
-        reason = f"{process.name} ended with exit code {event.returncode}; the followers hold, the run ends"
-        return [TimerAction(period=GRACE_S, actions=[EmitEvent(event=Shutdown(reason=reason))])]
+        return [TimerAction(period=GRACE_S, actions=[OpaqueFunction(function=_fail, args=[process, event.returncode])])]
 
     return [action, RegisterEventHandler(OnProcessExit(target_action=action, on_exit=on_exit))]
+
+
+def _fail(context: LaunchContext, process: Process, code: int) -> None:
+    """End the run as failed: only an exception makes ``ros2 launch`` exit with 1."""
+    if not context.is_shutdown:
+        raise Fault(f"{process.name} ended with exit code {code}; the followers hold, the run ends")
