@@ -167,5 +167,6 @@ def _table(summary: DatasetSummary) -> Table:
 
 def _progress() -> Progress:
     """Drawn on the error stream, so that the output can be piped."""
+    console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    return Progress(*columns, console=Console(stderr=True), transient=True)
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)

@@ -190,4 +190,5 @@ def _refuse_overlap(sources: Sequence[Path], out: Path) -> None:
 
 def _tracked(episodes: Sequence[Episode], what: str) -> Iterable[Episode]:
     """The same, with a progress bar on the error stream."""
-    return track(episodes, what, console=Console(stderr=True), transient=True)
+    console = Console(stderr=True)
+    return track(episodes, what, console=console, transient=True, disable=not console.is_terminal)

@@ -31,7 +31,17 @@ from il_robot.episodes.jpeg_codec import decode, encode, size_of
 from il_robot.episodes.layout import CameraInfo, EpisodeInfo
 from il_robot.errors import BadInput
 
-_DAMAGE = (OSError, KeyError, ValueError, RuntimeError, TypeError, AttributeError, MemoryError, OverflowError)
+_DAMAGE = (
+    OSError,
+    KeyError,
+    ValueError,
+    RuntimeError,
+    TypeError,
+    IndexError,
+    AttributeError,
+    MemoryError,
+    OverflowError,
+)
 """What h5py raises for a damaged file, depending on where the damage is."""
 
 
@@ -65,17 +75,29 @@ def episode_name(stem: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.\-]", "_", padded).lstrip("_.-") or "episode"
 
 
+def cpu_limit_s(file: Path) -> int:
+    """More processor time than such a file takes; a damaged one can send the HDF5 library in circles."""
+    return 60 + file.stat().st_size // 100_000
+
+
 def import_aloha_file(file: Path, dataset: Path, settings: AlohaSettings) -> bool:
-    """One file becomes one episode; False when it was imported already.
+    """One file becomes one episode; False when it was imported already. Best run in a child, see isolation.py.
 
     Raises BadInput when it is damaged or not such a file, Fault when the disk fails.
     """
+    with opened_aloha_file(file, settings) as incoming:
+        return take_in(dataset, incoming)
+
+
+@contextmanager
+def opened_aloha_file(file: Path, settings: AlohaSettings) -> Iterator[Incoming]:
+    """The episode in ``file``; its frames are read as they are asked for. Raises BadInput, also while they are."""
     h5py = library("h5py")
     with ExitStack() as stack:
         with _refusing_damage(file):
             root = stack.enter_context(h5py.File(file, "r"))
             incoming = _Reader(h5py, root, file, settings).incoming()
-        return take_in(dataset, incoming)
+        yield incoming
 
 
 @contextmanager
@@ -130,7 +152,11 @@ class _Reader:
             raise BadInput(f"{self._file}: no array {path!r}: not an ALOHA file")
         if stored.is_virtual or stored.external:
             raise BadInput(f"{self._file}: {path} lies in another file")
-        if not 0 < stored.shape[0] <= MAX_STEPS or np.prod(stored.shape[1:], dtype=float) > 3 * MAX_PIXELS:
+        if (
+            not stored.shape
+            or not 0 < stored.shape[0] <= MAX_STEPS
+            or np.prod(stored.shape[1:], dtype=float) > 3 * MAX_PIXELS
+        ):
             raise BadInput(f"{self._file}: {path} of shape {stored.shape} is empty or not credible")
         if stored.chunks and np.prod(stored.chunks, dtype=float) * stored.dtype.itemsize > 8 * MAX_PIXELS:
             raise BadInput(f"{self._file}: {path} has chunks of {stored.chunks}: not credible")

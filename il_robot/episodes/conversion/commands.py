@@ -13,11 +13,13 @@ from rich.progress import Progress
 from tyro.conf import Positional
 
 from il_robot.episodes.conversion.aloha_export import export_aloha_file
-from il_robot.episodes.conversion.aloha_import import AlohaSettings, aloha_files, import_aloha_file
+from il_robot.episodes.conversion.aloha_import import AlohaSettings, aloha_files, cpu_limit_s, import_aloha_file
 from il_robot.episodes.conversion.aloha_layout import Channels, GripperConvention
+from il_robot.episodes.conversion.isolation import Isolated
 from il_robot.episodes.conversion.lerobot_export import export_lerobot
 from il_robot.episodes.conversion.lerobot_import import LerobotSettings, import_lerobot
 from il_robot.episodes.conversion.lerobot_layout import Images
+from il_robot.episodes.conversion.library import library
 from il_robot.episodes.conversion.mcap_export import export_mcap_file
 from il_robot.episodes.conversion.outlet import appearing, chosen_episodes, missing_frames
 from il_robot.episodes.layout import Outcome
@@ -63,10 +65,11 @@ def import_aloha(
         raise BadInput(f"fps {fps} must be above 0")
     files = aloha_files(source)
     settings = AlohaSettings(fps, task, operator, grippers, channels, quality)
-    with _bar("importing", len(files)) as advance:
+    library("h5py")
+    with _bar("importing", len(files)) as advance, Isolated() as child:
         imported = 0
         for file in files:
-            imported += import_aloha_file(file, out, settings)
+            imported += child.call(cpu_limit_s(file), file, import_aloha_file, file, out, settings)
             advance()
     return _say_imported(out, imported, len(files))
 
@@ -204,6 +207,7 @@ def _say_exported(out: Path, episodes: Sequence[Episode]) -> Literal[0]:
 @contextmanager
 def _bar(what: str, total: int | None) -> Iterator[Callable[[], None]]:
     """A progress bar on the error stream; call what it gives after each episode."""
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         row = progress.add_task(what, total=total)
         yield lambda: progress.advance(row)
