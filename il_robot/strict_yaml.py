@@ -53,7 +53,7 @@ def structure(data: Any, cls: type[T], where: str) -> T:
         return _CONVERTER.structure(data, cls)
     except cattrs.BaseValidationError as error:
         causes = cattrs.transform_error(error, path=where)
-        raise BadInput("; ".join(causes)) from None
+        raise BadInput(" ".join("; ".join(causes).split())) from None
     except BadInput as error:
         raise BadInput(f"{where}: {error}") from None
 

@@ -10,6 +10,7 @@ import cattrs
 
 from il_robot import strict_yaml
 from il_robot.episodes.layout import ATTRIBUTE, FORMAT, VERSION, EpisodeInfo, Recorded
+from il_robot.episodes.location import file_size, read_range
 from il_robot.errors import BadInput
 
 _MAX_BYTES = 16 * 1024 * 1024
@@ -55,8 +56,7 @@ def write_json(path: Path, data: Any) -> None:
 
 def _read_json(path: Path) -> Any:
     try:
-        with path.open("rb") as file:
-            raw = file.read(_MAX_BYTES + 1)
+        raw = read_range(path, 0, min(file_size(path), _MAX_BYTES + 1))
     except OSError as error:
         raise BadInput(f"{path}: {error.strerror}: not an episode") from None
     if len(raw) > _MAX_BYTES:

@@ -15,6 +15,7 @@ from crc32c import crc32c
 from numpy.typing import NDArray
 
 from il_robot.episodes.layout import ROWS_PER_CHUNK, EpisodeInfo
+from il_robot.episodes.location import read_range
 from il_robot.errors import BadInput
 
 CRC_BYTES = 4
@@ -133,8 +134,7 @@ def read_column(episode: Path, column: Column, steps: int) -> NDArray[Any]:
         path = chunk_path(episode, column, number)
         expected = rows * column.row_bytes
         try:
-            with path.open("rb") as file:
-                raw = file.read(expected + CRC_BYTES + 1)
+            raw = read_range(path, 0, expected + CRC_BYTES + 1)
         except OSError as error:
             raise BadInput(f"{path}: {error.strerror}: the episode lacks steps from {number * rows} on") from None
         if len(raw) != expected + CRC_BYTES:

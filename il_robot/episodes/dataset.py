@@ -1,4 +1,4 @@
-"""A dataset: a folder of episodes, split once and for all, with statistics that follow the episodes."""
+"""A dataset: a folder of episodes, local or at a URL, split once and for all, with statistics that follow."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from il_robot.episodes.layout import SUFFIX
+from il_robot.episodes.location import location
 from il_robot.episodes.reader import Episode
 from il_robot.episodes.statistics import Statistics, cached_statistics
 from il_robot.errors import BadInput
@@ -25,7 +26,7 @@ class Dataset:
 
         Raises BadInput when ``path`` is no folder, holds no episode, or none that can be used.
         """
-        self.path = Path(path)
+        self.path = location(path)
         self.validation_share = validation_share
         self.episodes: list[Episode] = []
         self.skipped: dict[str, str] = {}
@@ -80,11 +81,13 @@ class Dataset:
 
 def episode_folders(dataset: Path) -> list[Path]:
     """The folders ``*.zarr`` in ``dataset`` in order. Raises BadInput when there are none."""
+    dataset = location(dataset)
     if not dataset.exists():
         raise BadInput(f"{dataset}: no such dataset")
     if not dataset.is_dir() or (dataset / "zarr.json").exists():
         raise BadInput(f"{dataset}: not a dataset: that is a folder of episodes NAME{SUFFIX}")
-    folders = sorted(path for path in dataset.iterdir() if path.name.endswith(SUFFIX) and path.is_dir())
+    entries = (path for path in dataset.iterdir() if path.name.endswith(SUFFIX) and path.is_dir())
+    folders = sorted(entries, key=lambda path: path.name)
     if not folders:
         raise BadInput(f"{dataset}: not a dataset: it holds no episode (a folder NAME{SUFFIX})")
     return folders

@@ -22,6 +22,7 @@ from il_robot.episodes.columns import columns, read_column, row_dtype
 from il_robot.episodes.journal import read_journal
 from il_robot.episodes.jpeg_codec import decode
 from il_robot.episodes.layout import FRAMES_PER_SHARD, JOURNAL, SUFFIX, EpisodeInfo, Outcome, Recorded, Validity
+from il_robot.episodes.location import location
 from il_robot.episodes.shard import EMPTY, read_frame, read_index, shard_path
 from il_robot.errors import BadInput, nearest
 from il_robot.types import Floats, Image
@@ -32,7 +33,7 @@ class Episode:
 
     def __init__(self, path: Path | str) -> None:
         """Read the attributes only. Raises BadInput when ``path`` is not an episode."""
-        self.path = Path(path)
+        self.path = location(path)
         self.info: EpisodeInfo
         self.recorded: Recorded
         self.info, self.recorded = read_attributes(self.path)

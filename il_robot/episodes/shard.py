@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from il_robot.episodes.disk import write_at
 from il_robot.episodes.jpeg_codec import codec_metadata
 from il_robot.episodes.layout import FRAMES_PER_SHARD, CameraInfo
+from il_robot.episodes.location import file_size, read_range
 from il_robot.errors import BadInput
 
 EMPTY = 2**64 - 1
@@ -116,9 +117,8 @@ def index_page(index: NDArray[np.uint64]) -> bytes:
 def read_index(path: Path) -> NDArray[np.uint64]:
     """(FRAMES_PER_SHARD, 2) offsets and lengths, checked against the file's size. Raises BadInput."""
     try:
-        with path.open("rb") as file:
-            page = file.read(INDEX_BYTES)
-            size = os.fstat(file.fileno()).st_size
+        page = read_range(path, 0, INDEX_BYTES)
+        size = file_size(path)
     except OSError as error:
         raise BadInput(f"{path}: {error.strerror}: the episode lacks these frames") from None
     if len(page) != INDEX_BYTES or crc32c(page[:-CRC_BYTES]) != int.from_bytes(page[-CRC_BYTES:], "little"):
@@ -133,11 +133,7 @@ def read_index(path: Path) -> NDArray[np.uint64]:
 def read_frame(path: Path, offset: int, nbytes: int) -> memoryview:
     """The JPEG at ``offset``, its checksum verified and removed. Raises BadInput."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            raw = memoryview(os.pread(fd, nbytes, offset))
-        finally:
-            os.close(fd)
+        raw = memoryview(read_range(path, offset, nbytes))
     except OSError as error:
         raise BadInput(f"{path}: {error.strerror}") from None
     jpeg = raw[:-CRC_BYTES]

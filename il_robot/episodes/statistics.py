@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from il_robot.episodes.attributes import write_json
 from il_robot.episodes.columns import CRC_BYTES, Column, chunk_path, chunk_rows, columns
+from il_robot.episodes.location import file_size, is_local, read_range
 from il_robot.episodes.reader import Episode
 from il_robot.errors import BadInput
 from il_robot.types import Floats
@@ -59,7 +61,7 @@ def compute_statistics(episodes: Sequence[Episode]) -> Statistics:
 def cached_statistics(cache: Path, episodes: Sequence[Episode]) -> Statistics:
     """The statistics in ``cache`` if they were computed from exactly these episodes, else computed and kept there.
 
-    A dataset that cannot be written to is computed every time.
+    A dataset that cannot be written to, or lies at a URL, is computed every time.
     """
     fingerprint = fingerprint_of(episodes)
     kept = _read_cache(cache, fingerprint)
@@ -68,10 +70,9 @@ def cached_statistics(cache: Path, episodes: Sequence[Episode]) -> Statistics:
     statistics = compute_statistics(episodes)
     fields = {name: {path: values.tolist() for path, values in getattr(statistics, name).items()} for name in _ARRAYS}
     data = {"fingerprint": fingerprint, "episodes": statistics.episodes, "steps": statistics.steps, **fields}
-    try:
-        write_json(cache, data)
-    except OSError:
-        return statistics
+    if is_local(cache):
+        with suppress(OSError):
+            write_json(cache, data)
     return statistics
 
 
@@ -129,9 +130,7 @@ def _vectors(episode: Episode) -> list[Column]:
 
 def _checksum(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
-            file.seek(-CRC_BYTES, 2)
-            return file.read(CRC_BYTES)
+        return read_range(path, max(0, file_size(path) - CRC_BYTES), CRC_BYTES)
     except OSError as error:
         raise BadInput(f"{path}: {error.strerror}: the episode is damaged") from None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -104,6 +105,32 @@ def test_a_full_disk_keeps_every_acknowledged_step(tmp_path: Path, limit: int) -
     assert (episode.complete, episode.recorded.recovered) == (True, False)
     assert episode.recorded.fault == "File too large"
     assert_is_what_was_recorded(episode)
+
+
+@pytest.mark.parametrize("megabytes", [4, 6])
+def test_a_file_system_without_room_keeps_every_acknowledged_step(tmp_path: Path, megabytes: int) -> None:
+    """A real ENOSPC: a tiny tmpfs, in a mount name space of its own, that nothing of it can outlive."""
+    disk, kept = tmp_path / "disk", tmp_path / "kept"
+    disk.mkdir()
+    mount = f'mount -t tmpfs -o size={megabytes}m tmpfs "$0"'
+    inside = ["unshare", "--map-root-user", "--mount", "sh", "-c"]
+    if shutil.which("unshare") is None or subprocess.run([*inside, mount, disk], capture_output=True).returncode:
+        pytest.skip("no right to mount a file system here")
+    script = f'{mount} && "$1" "$2" "$0" && cp -r "$0" "$3"'
+    done = subprocess.run(
+        [*inside, script, disk, sys.executable, RECORDER, kept], capture_output=True, text=True, timeout=90
+    )
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert "No space left on device" in lines[-1]
+    (path,) = kept.glob("*.zarr")
+    episode = Episode(path)
+    assert episode.steps == int(lines[-2].split()[1]) > 0
+    assert (episode.complete, episode.recorded.recovered) == (True, False)
+    assert episode.recorded.fault == "No space left on device"
+    assert_is_what_was_recorded(episode)
+    plain = zarr.open_group(str(path), mode="r")["images/cam_high"]
+    assert np.array_equal(plain[episode.steps - 1], episode.image("cam_high", episode.steps - 1))
 
 
 def unfinished(dataset: Path, steps: int) -> Path:

@@ -136,6 +136,18 @@ def test_any_json_in_any_place_is_refused_or_harmless(path: Path, data: st.DataO
         file.write_text(raw)
 
 
+def test_a_key_with_a_line_break_is_told_in_one_line(path: Path) -> None:
+    file = path / "zarr.json"
+    raw = file.read_text()
+    group = json.loads(raw)
+    group["attributes"][ATTRIBUTE]["info"]["a\nb"] = None
+    file.write_text(json.dumps(group))
+    with pytest.raises(BadInput) as refused:
+        Episode(path)
+    file.write_text(raw)
+    assert "\n" not in str(refused.value)
+
+
 def test_a_damaged_journal_never_breaks_recovery(tmp_path: Path) -> None:
     chance = random.Random(3)
     source = unfinished(tmp_path, 12)
