@@ -43,9 +43,16 @@ class Preset:
     image_width: int = 128
 
 
+# Measured: 50 closed-loop demonstrations of transfer cube (240x320 cameras), held at the end of 400 steps over 50
+# fresh starts, ensembled; CPU time of the whole training process on one thread.
+#   act tiny        122 to 124 s: 100, 100, 100 % (seeds 0, 1, 2)
+#   act tiny-image  at 1500 steps 218 to 220 s: 100, 100, 62 %; at the preset's 2200 steps 306 s: 96 % (seed 2, whose
+#                   result at 1500 made the preset longer; seeds 0 and 1 were not run at 2200)
+#   bc tiny         46 s: 100 % (seed 0 only)
+#   bc tiny-image   not measured over 50 starts: 20 of 20 held, 300 steps each, at step 1500 of a 2500-step run
 PRESETS: dict[tuple[PolicyName, PresetName], Preset] = {
     ("act", "tiny"): Preset(ActConfig(), Recipe(steps=2500)),
-    ("act", "tiny-image"): Preset(ActConfig(), Recipe(steps=1500), cameras="first", objects=False),
+    ("act", "tiny-image"): Preset(ActConfig(), Recipe(steps=2200), cameras="first", objects=False),
     ("act", "paper"): Preset(
         ActConfig(
             chunk_size=100,
