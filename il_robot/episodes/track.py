@@ -25,7 +25,8 @@ class CameraTrack:
         self._camera = camera
         self._number = -1
         self._shard: ShardWriter | None = None
-        self._shown: tuple[Frame, int, int] | None = None
+        self._shown: tuple[Frame, int, int, int] | None = None
+        """The frame shown last, its shard, and its (offset, nbytes) in there."""
 
     def open_shard(self, number: int) -> ShardWriter:
         """The shard ``number``, created with its reserve when it is the next one."""
@@ -38,18 +39,17 @@ class CameraTrack:
     def write(self, step: int, frame: Frame | None) -> tuple[Validity, int, int]:
         """Store the frame of ``step``; its validity and its (offset, nbytes) in the step's shard."""
         number, slot = divmod(step, FRAMES_PER_SHARD)
-        rolled = number != self._number
         shard = self.open_shard(number)
         if frame is None or not self._is_whole(frame.jpeg):
             return Validity.MISSING, 0, 0
         before = self._shown
         repeated = before is not None and (before[0].sequence, before[0].time_ns) == (frame.sequence, frame.time_ns)
-        if before is not None and repeated and not rolled:
-            _, offset, nbytes = before
+        if before is not None and repeated and before[1] == number:
+            _, _, offset, nbytes = before
             shard.point(slot, offset, nbytes)
         else:
             offset, nbytes = shard.append(slot, frame.jpeg)
-        self._shown = frame, offset, nbytes
+        self._shown = frame, number, offset, nbytes
         return (Validity.REPEATED if repeated else Validity.FRESH), offset, nbytes
 
     def seal(self) -> None:

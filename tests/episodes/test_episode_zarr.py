@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pytest
 import zarr
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from recorded import START_NS, info_of, record, step_of
 from zarr.storage import LocalStore
@@ -27,6 +27,7 @@ FRAME = st.sampled_from(["fresh", "fresh", "repeated", "missing"])
 
 
 @settings(max_examples=25, deadline=None)
+@example(sizes=[(1, 1)], joints=1, pattern=["fresh", "missing", "repeated"], stretch=100, seed=0)
 @given(
     sizes=st.lists(st.tuples(st.integers(1, 40), st.integers(1, 40)), min_size=0, max_size=3),
     joints=st.integers(1, 9),
