@@ -35,10 +35,10 @@ class Isolated:
         Raises BadInput about ``subject`` when the child is killed; errors of this project come through.
         """
         connection = self._started()
-        connection.send((function, arguments, cpu_s))
         try:
+            connection.send((function, arguments, cpu_s))
             result, error = connection.recv()
-        except EOFError:
+        except (EOFError, ConnectionError):
             raise self._died(subject) from None
         if error is not None:
             raise error
