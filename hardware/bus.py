@@ -19,7 +19,7 @@ REPLY_S = 0.006
 """How long servos may take beyond the time on the wire. Well under a 20 ms period, well over a 1 ms USB latency."""
 SINGLE_TRIES = 4
 """Single reads and writes are part of a start, never of a control cycle: better late than failed."""
-PING_TRIES = 2
+PING_TRIES = 4
 FAST_TRIES = 3
 ALERT = 0x80
 

@@ -171,12 +171,13 @@ SMALL = Rig(
 anywhere = st.tuples(st.floats(-2, 3, width=32), st.floats(-0.5, 1.5, width=32)).map(
     lambda pair: np.array(pair, np.float32)
 )
+inside = st.tuples(st.floats(-1, 2, width=32), st.floats(0, 1, width=32)).map(lambda pair: np.array(pair, np.float32))
 
 
 class HandOver(RuleBasedStateMachine):
     """Anybody presses anything at any time; the leader mirrors when it is told to."""
 
-    @initialize(home=anywhere)
+    @initialize(home=inside)
     def begin(self, home: Floats) -> None:
         self.takeover = takeover_of(SMALL)
         self.gate = SafetyGate(SMALL)
