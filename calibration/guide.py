@@ -11,6 +11,7 @@ import yaml
 
 from calibration.arm import ArmCalibration
 from calibration.capture import Read, disagreement, fit_gripper, fit_joint, hold_still
+from calibration.gripper import GripperCalibration
 from il_robot import strict_yaml
 from il_robot.errors import BadInput, nearest
 
@@ -93,10 +94,7 @@ def fit_arm(arm: str, prior: ArmCalibration, poses: Poses, progress: Progress) -
     for joint, before in prior.joints.items():
         ticks = np.array([done[pose.name][joint] for pose in poses.poses])
         fits[joint] = fit_joint(f"{arm} {joint}", ticks, np.array([p.angles[joint] for p in poses.poses]), before)
-    grippers = {
-        name: fit_gripper(done["gripper closed"][name], done["gripper open"][name], before)
-        for name, before in prior.grippers.items()
-    }
+    grippers = fit_grippers(arm, prior, progress)
     report = ArmReport(
         {joint: round(fit.residual_rad, 4) for joint, fit in fits.items()},
         tuple(joint for joint, fit in fits.items() if fit.calibration.sign != prior.joints[joint].sign),
@@ -106,6 +104,15 @@ def fit_arm(arm: str, prior: ArmCalibration, poses: Poses, progress: Progress) -
         },
     )
     return ArmCalibration({joint: fit.calibration for joint, fit in fits.items()}, grippers), report
+
+
+def fit_grippers(arm: str, prior: ArmCalibration, progress: Progress) -> dict[str, GripperCalibration]:
+    """The arm's grippers as captured closed and open. Raises BadInput when the two are hardly apart."""
+    done = progress.captured.get(arm, {})
+    return {
+        name: fit_gripper(done["gripper closed"][name], done["gripper open"][name], before)
+        for name, before in prior.grippers.items()
+    }
 
 
 def pair_disagreement(

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from hardware.arm import Arm, ArmState
+from il_robot.control.latency import Latencies
 from il_robot.control.rate import Clock, DeadlineLoop, Lateness
 from il_robot.errors import Fault
 from il_robot.types import Floats
 
 RECOVER_S = 0.5
+COMMAND_SHARE = 0.75
+"""So much of a period, at most, a cycle waits for a command after its read."""
 HOLD_AFTER = 5
 """So many lost answers in a row (0.1 s at 50 Hz) mean that the arm is lost until it answers again."""
 
@@ -40,6 +44,10 @@ class ArmLoop:
         self._loop = DeadlineLoop(clock, round(1e9 / rate_hz))
         self._newest: ArmState | None = None
         self._command: Floats | None = None
+        self._commanded_ns = 0
+        self._wait_s = COMMAND_SHARE / rate_hz
+        self.to_wire = Latencies()
+        """From the stamp of a command to its being written to the bus."""
         self._asked: list[Callable[[], None]] = []
         self._fault: Fault | None = None
         self._lost = 0
@@ -75,10 +83,14 @@ class ArmLoop:
         newest = self.latest()
         return newest if newest is not None and newest.time_ns > time_ns else None
 
-    def command(self, qpos: Floats) -> None:
-        """(J,) goes out in the arm's next cycle; only the newest counts. The array must not change afterwards."""
+    def command(self, qpos: Floats, time_ns: int | None = None) -> None:
+        """(J,) goes out at once, or after the arm's next read; only the newest counts.
+
+        The array must not change afterwards. ``time_ns`` is when it was made, for :attr:`to_wire`; None: now.
+        """
         with self._fresh:
-            self._command = qpos
+            self._command, self._commanded_ns = qpos, time.time_ns() if time_ns is None else time_ns
+            self._fresh.notify_all()
 
     def ask(self, work: Callable[[], None]) -> None:
         """``work`` runs in the arm's thread, which owns the bus, before it reads again."""
@@ -91,6 +103,8 @@ class ArmLoop:
     def stop(self) -> None:
         """Ends the thread; the arm holds, and belongs to the caller again."""
         self._stopping.set()
+        with self._fresh:
+            self._fresh.notify_all()
         if self._thread.is_alive():
             self._thread.join()
 
@@ -134,6 +148,9 @@ class ArmLoop:
                 self._newest = state
                 self._fresh.notify_all()
         with self._fresh:
+            # A command comes half a period after the read it was made from: waiting here saves the other half.
+            self._fresh.wait_for(lambda: self._command is not None or self._stopping.is_set(), self._wait_s)
             command, self._command = self._command, None
         if command is not None:
             self._arm.command(command)
+            self.to_wire.add(time.time_ns() - self._commanded_ns)

@@ -10,11 +10,9 @@ import yaml
 
 from calibration.arm import ArmScale, RigCalibration, save_calibration
 from calibration.guide import ArmReport, Poses, Progress, Tell, capture_arm, fit_arm, pair_disagreement
-from hardware.arm import DynamixelArm
-from hardware.arm_setup import inspect_arm, set_up_arm
-from hardware.bus import REPLY_S, Bus
+from hardware.bus import REPLY_S
+from hardware.free_arm import free_arm
 from hardware.wiring import Wiring
-from il_robot.errors import Fault
 from il_robot.rig import Arm, Rig
 
 
@@ -45,7 +43,7 @@ def calibrate_arms(
     for pair in rig.arms:
         for name in (pair.follower, pair.leader):
             poses.check([j for j in pair.joint_names if j in prior.arm(name).joints])
-            _capture(name, pair, wiring, prior, poses, tell, unfinished, reply_s)
+            capture(name, pair, wiring, prior, poses, tell, unfinished, reply_s)
     progress = Progress.resume(unfinished)
     fitted = {name: fit_arm(name, arm, poses, progress) for name, arm in prior.arms.items()}
     calibration = replace(prior, arms={name: fit[0] for name, fit in fitted.items()})
@@ -68,28 +66,20 @@ def calibrate_arms(
     return report
 
 
-def _capture(
+def capture(
     name: str, pair: Arm, wiring: Wiring, prior: RigCalibration, poses: Poses, tell: Tell, path: Path, reply_s: float
 ) -> None:
-    bus = Bus(wiring.arms[name].port, wiring.baud, reply_s)
+    """Leads the operator through the poses and gripper ends of one arm that ``path`` does not have yet."""
     joints = pair.joint_names
-    try:
-        # A scale of one: this arm speaks ticks.
-        ones = ArmScale(np.zeros(len(joints)), np.ones(len(joints)), np.zeros(len(joints), bool))
-        arm = DynamixelArm(name, bus, wiring.chain(name), ones, joints)
-        tell(f"{name}: hold the arm, it will lose its torque")
-        arm.torque_off()
-        set_up_arm(arm, inspect_arm(arm))  # which way a servo counts is one of its registers
+    # A scale of one: this arm speaks ticks.
+    ones = ArmScale(np.zeros(len(joints)), np.ones(len(joints)), np.zeros(len(joints), bool))
+    with free_arm(name, pair, wiring, ones, tell, reply_s) as arm:
 
         def read() -> np.ndarray | None:
             state = arm.read()
             return None if state is None else state.qpos
 
-        if read() is None:
-            raise Fault(f"arm {name}: {arm.missing()}")
         capture_arm(name, read, joints, prior.arm(name), poses, tell, path)
-    finally:
-        bus.close()
 
 
 def _plain(report: CalibrationReport) -> dict[str, object]:

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from hardware.camera import ThreadedCamera
 from hardware.findings import Row, Verdict
-from hardware.pedal import KeyboardPedal, Pedal, SerialPedal
 from hardware.rig_cameras import PATTERN, source_of
-from hardware.wiring import PedalWiring, Wiring
+from hardware.rig_pedal import open_pedal
+from hardware.wiring import Wiring
 from il_robot.errors import Fault, IlRobotError
-from il_robot.rig import PedalButtons, Rig
+from il_robot.rig import Rig
 
 RATE_SHARE = 0.95
 """A camera that keeps less of its rate is too slow."""
@@ -61,15 +61,10 @@ def measure_rates(cameras: dict[str, ThreadedCamera], asked_hz: dict[str, float]
             yield Row(name, Verdict.FAULT if hz == 0 else Verdict.WARNING, found, cure)
 
 
-def open_pedal(wiring: PedalWiring, buttons: PedalButtons) -> Pedal:
-    """The pedal that hardware.yaml names. Raises Fault."""
-    return SerialPedal(wiring.port) if wiring.kind == "serial" else KeyboardPedal(buttons)
-
-
 def check_pedal(rig: Rig, wiring: Wiring) -> Row:
     """Whether the pedal is there and speaks."""
     port = Path(wiring.pedal.port)
-    if wiring.pedal.kind == "serial" and port.exists() and not os.access(port, os.R_OK | os.W_OK):
+    if wiring.pedal.port and port.exists() and not os.access(port, os.R_OK):
         cure = f"add your user to group {port.group()} and log in again"
         return Row("pedal", Verdict.FAULT, f"{port}: no permission", cure)
     try:

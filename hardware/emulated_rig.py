@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from hardware.emulated_bus import EmulatedBus
 from hardware.emulated_pedal import EmulatedPedal
-from hardware.wiring import Servo, Wiring
+from hardware.wiring import PedalWiring, Servo, Wiring
 
 
 def as_built(servos: Sequence[Servo], ticks: Mapping[str, float] | None = None) -> list[dict[str, Any]]:
@@ -40,7 +40,7 @@ class EmulatedRig:
         self.wiring = replace(
             wiring,
             arms={name: replace(arm, port=str(folder / name)) for name, arm in wiring.arms.items()},
-            pedal=replace(wiring.pedal, kind="serial", port=str(folder / "pedal")),
+            pedal=PedalWiring("serial", str(folder / "pedal")),
         )
         """The given wiring with these ports."""
         with ExitStack() as opened:

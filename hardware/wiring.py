@@ -10,6 +10,7 @@ import numpy as np
 from calibration.arm import RigCalibration, load_calibration
 from calibration.rig_folder import file_of_rig
 from hardware import control_table as table
+from hardware.evdev_pedal import check_keys
 from il_robot import strict_yaml
 from il_robot.errors import BadInput, nearest
 from il_robot.rig import Arm, Rig
@@ -92,9 +93,19 @@ class CameraWiring:
 class PedalWiring:
     """What the operator presses."""
 
-    kind: Literal["serial", "keyboard"]
+    kind: Literal["serial", "evdev", "keyboard"]
     port: str = ""
-    """Of a serial pedal."""
+    """Of a serial pedal; of evdev the stable path /dev/input/by-id/..."""
+    keys: dict[str, int] = field(default_factory=dict)
+    """Of evdev: what the foot switch sends -> button, as {KEY_A: 0}; names as in hardware/evdev_pedal.py."""
+
+    def __post_init__(self) -> None:
+        if (self.kind == "keyboard") != (not self.port):
+            raise BadInput(f"pedal: kind {self.kind} {'has no' if self.port else 'needs a'} port")
+        if self.kind == "evdev":
+            check_keys(self.keys)
+        elif self.keys:
+            raise BadInput(f"pedal: keys go with kind evdev, not {self.kind}")
 
 
 @dataclass(frozen=True)

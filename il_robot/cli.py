@@ -25,15 +25,26 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "demo": ("il_robot.demo:demo", "The whole loop on the simulated rig, ending in a report"),
-    "launch": ("il_robot.cli:launch", "Start a ROS 2 graph: collect, deploy or replay"),
+    "launch": ("il_robot.cli:launch", "Start a ROS 2 graph: teleop, collect, deploy or replay"),
     "train": ("il_robot.training.train:train", "Train a policy on demonstrations"),
     "evaluate": ("il_robot.training.evaluate:evaluate", "Let a policy drive the simulated rig from fresh starts"),
     "report": ("il_robot.report.command:report", "One page on a whole loop: collected, trained, evaluated, deployed"),
     "doctor": ("hardware.commands:doctor", "Look a rig over before a session: every finding with its cure"),
     "emulate": ("hardware.commands:emulate", "A lab without devices: emulated servos behind the real drivers"),
-    "calibrate arms": ("hardware.commands:calibrate_arms", "Measure zeros, directions and gripper ranges, guided"),
-    "calibrate cameras": ("hardware.commands:calibrate_cameras", "Find the cameras' intrinsics from a printed board"),
-    "calibrate board": ("hardware.commands:calibrate_board", "Draw that board"),
+    "calibrate arms": (
+        "hardware.calibrate_commands:calibrate_arms",
+        "Measure zeros, directions and gripper ranges, guided",
+    ),
+    "calibrate cameras": (
+        "hardware.calibrate_commands:calibrate_cameras",
+        "Find the cameras' intrinsics from a printed board",
+    ),
+    "calibrate grippers": (
+        "hardware.calibrate_commands:calibrate_grippers",
+        "Measure only the grippers' ranges, guided",
+    ),
+    "calibrate latency": ("hardware.calibrate_commands:calibrate_latency", "Measure how late each camera's stamps are"),
+    "calibrate board": ("hardware.calibrate_commands:calibrate_board", "Draw that board"),
     "sim collect": ("il_robot.cli:sim_collect", "Record simulated demonstrations faster than real time"),
     "dataset info": ("il_robot.episodes.commands:info", "What a dataset holds"),
     "dataset validate": ("il_robot.episodes.commands:validate", "Every fault of a dataset, one line each"),
@@ -60,7 +71,7 @@ HELP = ("-h", "--help")
 
 
 def launch(graph: Positional[str], arguments: Positional[tuple[str, ...]] = (), /, show_args: bool = False) -> int:
-    """Start a ROS 2 graph where there is no `ros2` command: collect, deploy or replay.
+    """Start a ROS 2 graph where there is no `ros2` command: teleop, collect, deploy or replay.
 
     Starts exactly what `ros2 launch launch/GRAPH.launch.py` starts.
 
@@ -70,7 +81,7 @@ def launch(graph: Positional[str], arguments: Positional[tuple[str, ...]] = (), 
         il-robot launch replay episode:=data/cube/EPISODE.zarr dataset:=data/replays
 
     Args:
-        graph: collect, deploy or replay.
+        graph: teleop, collect, deploy or replay.
         arguments: key:=value pairs, as for `ros2 launch`.
         show_args: list the arguments and stop.
     """

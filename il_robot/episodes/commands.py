@@ -43,6 +43,7 @@ def info(dataset: Positional[Path], /, as_json: AsJson = False) -> int:
             "size_bytes": summary.size_bytes,
             "outcomes": summary.outcomes,
             "missing": summary.missing,
+            "calibrations": summary.calibrations,
         }
         print(json_text.dumps({**dataclasses.asdict(summary), "total": totals}, indent=1))
         return 0
@@ -57,6 +58,9 @@ def info(dataset: Positional[Path], /, as_json: AsJson = False) -> int:
         f"tasks: {', '.join(sorted({one.task for one in summary.episodes}))}",
         highlight=False,
     )
+    if len(summary.calibrations) > 1:
+        told = ", ".join(f"{digest[:8]} ({count} episodes)" for digest, count in summary.calibrations.items())
+        console.print(f"recorded under different calibrations: {told}", highlight=False, soft_wrap=True)
     for name, why in summary.skipped.items():
         console.print(f"left out: {name}: {why}", soft_wrap=True, markup=False)
     return 0

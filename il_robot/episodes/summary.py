@@ -31,6 +31,8 @@ class EpisodeSummary:
     task: str
     operator: str
     policy: str
+    calibration: str
+    """Digest of the rig's calibration; empty: none, or not known."""
     recovered: bool
     fault: str
 
@@ -59,6 +61,11 @@ class DatasetSummary:
     @property
     def outcomes(self) -> dict[str, int]:
         return dict(Counter(episode.outcome for episode in self.episodes))
+
+    @property
+    def calibrations(self) -> dict[str, int]:
+        """Digest -> episodes recorded under it, in the order of recording; unknown ones are left out."""
+        return dict(Counter(episode.calibration for episode in self.episodes if episode.calibration))
 
     @property
     def missing(self) -> int:
@@ -90,6 +97,7 @@ def summarise_episode(episode: Episode) -> EpisodeSummary:
         task=episode.info.task,
         operator=episode.info.operator,
         policy=episode.info.policy,
+        calibration=episode.info.calibration,
         recovered=episode.recorded.recovered,
         fault=episode.recorded.fault,
     )

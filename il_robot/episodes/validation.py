@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from il_robot.episodes.checks.finding import Finding, Tolerances
@@ -41,7 +41,22 @@ def validate_dataset(
 ) -> list[Finding]:
     """Every fault of every episode; ``done`` is told of each episode looked at. Raises BadInput for no dataset."""
     findings: list[Finding] = []
-    for folder in episode_folders(dataset):
+    folders = episode_folders(dataset)
+    for folder in folders:
         findings += validate_episode(folder, bounds)
         done(folder.name)
-    return findings
+    return findings + list(_changed_calibrations(folders))
+
+
+def _changed_calibrations(folders: Sequence[Path]) -> Iterator[Finding]:
+    """Each episode from which on a dataset was recorded under another calibration: its numbers may mean otherwise."""
+    before = ""
+    for folder in folders:
+        try:
+            now = Episode(folder).info.calibration
+        except BadInput:
+            continue  # found unreadable before
+        if now and before and now != before:
+            text = f"recorded under another calibration ({now[:8]}) than the episode before it ({before[:8]})"
+            yield Finding(folder.name.removesuffix(SUFFIX), "episode", "calibration", text)
+        before = now or before

@@ -38,6 +38,8 @@ class Data:
     """Names of the episodes."""
     validation: tuple[str, ...]
     task: str = ""
+    calibrations: tuple[str, ...] = ()
+    """Digests of the calibrations that it was recorded under; none for simulated data."""
 
 
 @dataclass(frozen=True)

@@ -151,6 +151,7 @@ def _described(
             train=tuple(episode.id for episode in train_episodes),
             validation=tuple(episode.id for episode in validation_episodes),
             task=train_episodes[0].info.task,
+            calibrations=tuple(sorted({e.info.calibration for e in train_episodes} - {""})),
         ),
         software=this_software(),
     )

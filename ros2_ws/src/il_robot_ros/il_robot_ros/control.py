@@ -19,6 +19,7 @@ from trajectory_msgs.msg import JointTrajectory
 
 from calibration.rig_file import load_rig
 from il_robot.control.ensemble import ChunkExecution, Ensemble, OpenLoop
+from il_robot.control.latency import Latencies
 from il_robot.control.rate import DeadlineLoop
 from il_robot.control.safety import SafetyGate
 from il_robot.control.session import Inputs, Session
@@ -40,6 +41,7 @@ HOME_SPEED = 0.25
 @dataclass(frozen=True)
 class Parameters:
     rig: str = parameter("rig: a name or the path of a rig.yaml")
+    recorded: bool = parameter("true: without a recorder that is alive the followers hold", True)
     autonomous: bool = parameter("true: a policy drives and the pedal takes over; false: the leaders drive", False)
     execution: str = parameter("how chunks become actions: ensemble or open_loop", "ensemble")
     ensemble_m: float = parameter("temporal ensembling: weight exp(-m i), i = 0 the oldest", 0.01)
@@ -72,6 +74,7 @@ class ControlNode:
         self._rival: str | None = None
         self._faults: tuple[str, ...] = ("starting",)
         self._watchdog = Watchdog()
+        self._leader_to_command = Latencies()
         self._torque: bool | None = None
         self._driver = ""
         self._connect()
@@ -104,9 +107,10 @@ class ControlNode:
             for name in (arm.follower, arm.leader):
                 self._watchdog.watch(name, _ns(given.stale_s))
                 self._subscribe_joints(name, arm.joint_names)
-        self._watchdog.watch("recorder", _ns(given.recorder_timeout_s))
+        if given.recorded:
+            self._watchdog.watch("recorder", _ns(given.recorder_timeout_s))
+            self._node.create_subscription(String, topics.RECORDER, self._on_recorder, topics.LATCHED)
         self._watchdog.watch("pedal", _ns(given.pedal_timeout_s))
-        self._node.create_subscription(String, topics.RECORDER, self._on_recorder, topics.LATCHED)
         self._node.create_subscription(Joy, topics.PEDAL, self._on_pedal, topics.STREAM)
         if given.autonomous:
             self._watchdog.watch("policy", _ns(given.policy_timeout_s))
@@ -219,12 +223,16 @@ class ControlNode:
         """The sources without which the followers must hold in the present state."""
         arms = [name for arm in self._rig.arms for name in (arm.follower, arm.leader)]
         driven_by_policy = self._session.takeover.state in (State.ROBOT, State.RETURNING)
-        return [*arms, "recorder", "pedal", *(["policy"] if driven_by_policy else [])]
+        recorder = ["recorder"] if self._parameters.recorded else []
+        return [*arms, *recorder, "pedal", *(["policy"] if driven_by_policy else [])]
 
     def _tick(self, now_ns: int) -> None:
         before = self._faults
-        outcome = self._session.tick(now_ns, self._inputs(now_ns))
+        inputs = self._inputs(now_ns)
+        outcome = self._session.tick(now_ns, inputs)
         self._command(now_ns, outcome.step, outcome.mirror)
+        if outcome.mirror is None and not self._faults:
+            self._leader_to_command.add(self._clock.now_ns() - inputs.leader_ns)
         self._steps.publish(messages.to_step(outcome.step, self._rig))
         if self._faults and not before:
             self._node.get_logger().error(f"HOLD: {'; '.join(self._faults)}")
@@ -262,6 +270,7 @@ class ControlNode:
             "late_max_ms": round(lateness.max_ms, 3),
             "late_over_half_period": lateness.late,
             "missed": lateness.missed,
+            **self._leader_to_command.milliseconds("leader_to_command"),
             **{f"gate_{gate.name}": count for gate, count in self._session.gate.counts.items()},
         }
         if self._faults:

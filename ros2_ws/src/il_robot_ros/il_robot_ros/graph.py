@@ -12,7 +12,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from calibration.rig_file import load_rig
@@ -158,6 +158,13 @@ def _deploy(given: Mapping[str, str]) -> tuple[Process, ...]:
     )
 
 
+def _teleop(given: Mapping[str, str]) -> tuple[Process, ...]:
+    if _simulated(given):
+        raise BadInput(f"rig:={given['rig']} is simulated: nobody is at its leaders; use launch collect, or a real rig")
+    given = {**given, "use_sim_time": "false", "speed": "1.0"}
+    return (*_rig_processes(given, frees_leaders=True), _control(given, autonomous=False, recorded=False))
+
+
 def _replay(given: Mapping[str, str]) -> tuple[Process, ...]:
     episode = _folder(given, "episode", "an episode (a folder *.zarr)")
     given = {**given, "episodes": "1", "seed": "0"}
@@ -243,6 +250,12 @@ GRAPHS: Mapping[str, Graph] = {
             "let a policy drive, take over with the pedal, record both",
             (_POLICY, RIG, TASK, _DATASET, EPISODES, SEED, PEDAL, OPERATOR, EXECUTION, KNOCK, *_CLOCK),
             _deploy,
+        ),
+        Graph(
+            "teleop",
+            "puppeteer a real robot without recording",
+            (replace(RIG, default="aloha"), PEDAL),
+            _teleop,
         ),
         Graph(
             "replay",

@@ -1,7 +1,8 @@
-"""The pedal node: a real device (serial, keyboard) to ``sensor_msgs/Joy``.
+"""The pedal node: a real device (serial, foot switch, keyboard) to ``sensor_msgs/Joy``.
 
 Every edge is published at once, and the state of all buttons five times a second, so that a lost pedal is
-noticed by whoever depends on it.
+noticed by whoever depends on it. A pedal that is lost is silence, which makes the followers hold; it is opened again
+when it is back in time, else the run ends.
 """
 
 from __future__ import annotations
@@ -14,22 +15,23 @@ from rclpy.node import Node
 from sensor_msgs.msg import Joy
 
 from calibration.rig_file import load_rig
-from hardware.pedal import KeyboardPedal, Pedal, SerialPedal
-from hardware.wiring import load_wiring
+from hardware.pedal import Pedal
+from hardware.rig_pedal import open_pedal
+from hardware.wiring import PedalWiring, load_wiring
 from il_robot.errors import BadInput, Fault
 from il_robot_ros import process, topics
 from il_robot_ros.diagnostics import Diagnostics, Health, Level
 from il_robot_ros.parameters import declare, parameter
 
 PARTING_S = 0.5
-"""How long a lost pedal waits for the run to end before it is a fault."""
+"""How long a lost keyboard waits for the run to end before it is a fault: no other will come."""
 
 
 @dataclass(frozen=True)
 class Parameters:
     rig: str = parameter("rig: a name or the path of a rig.yaml")
     device: str = parameter("rig (what hardware.yaml names), keyboard, or the path of a serial port", "rig")
-    wait_s: float = parameter("how long a serial port may take to appear at the start [s]", 10.0)
+    wait_s: float = parameter("how long a device may take to appear, at the start or when it was lost [s]", 10.0)
 
 
 class PedalNode:
@@ -42,37 +44,56 @@ class PedalNode:
         self._buttons = load_rig(given.rig).pedal
         self._held = [0] * (1 + max(getattr(self._buttons, field.name) for field in fields(self._buttons)))
         self._edges = 0
-        self._pedal = self._open(given)
+        self._wait_s = given.wait_s
+        self._wiring = self._wired(given)
+        self._lost = ""
+        self._pedal = self._open()
         self._publisher = node.create_publisher(Joy, topics.PEDAL, topics.STREAM)
-        Diagnostics(node, lambda: Health(Level.OK, f"pedal on {given.device}", {"edges": self._edges}))
+        Diagnostics(node, self._health)
         node.create_timer(0.2, self._publish)
         life.thread("pedal", self._run)
 
-    def _open(self, given: Parameters) -> Pedal:
-        device = given.device
-        if device == "rig":
-            wired = load_wiring(load_rig(given.rig), given.rig)[0].pedal
-            device = wired.port if wired.kind == "serial" else wired.kind
-        if device == "keyboard":
-            return KeyboardPedal(self._buttons)
-        if not device.startswith("/"):
-            raise BadInput(f"pedal: device {device!r}; allowed: rig, keyboard, or a serial port (/dev/...)")
-        patience_s = time.monotonic() + given.wait_s
+    @staticmethod
+    def _wired(given: Parameters) -> PedalWiring:
+        if given.device == "rig":
+            return load_wiring(load_rig(given.rig), given.rig)[0].pedal
+        if given.device == "keyboard":
+            return PedalWiring("keyboard")
+        if not given.device.startswith("/"):
+            raise BadInput(f"pedal: device {given.device!r}; allowed: rig, keyboard, or a serial port (/dev/...)")
+        return PedalWiring("serial", given.device)
+
+    def _open(self) -> Pedal:
+        patience_s = time.monotonic() + (PARTING_S if self._wiring.kind == "keyboard" else self._wait_s)
         while True:
             try:
-                return SerialPedal(device)
+                return open_pedal(self._wiring, self._buttons)
             except Fault:
                 if time.monotonic() > patience_s or self._life.stopping:
                     raise
                 time.sleep(0.1)
 
     def _run(self) -> None:
+        while not self._life.stopping:
+            try:
+                self._read()
+            except Fault as fault:
+                self._take_up_again(fault)
+
+    def _take_up_again(self, lost: Fault) -> None:
+        """Silent until the pedal is back. Raises Fault when it stays away; one that goes with the run is none."""
+        self._lost = str(lost)
+        self._node.get_logger().error(self._lost)
+        self._pedal.close()
+        self._held = [0] * len(self._held)
         try:
-            self._read()
+            self._pedal = self._open()
         except Fault:
-            # A pedal that goes when the whole run ends is no fault.
-            if not self._life.wait(PARTING_S):
-                raise
+            if not self._life.stopping:
+                raise lost from None
+        else:
+            self._node.get_logger().info("the pedal is back")
+            self._lost = ""
 
     def _read(self) -> None:
         while not self._life.stopping:
@@ -83,9 +104,16 @@ class PedalNode:
                     self._publish()
 
     def _publish(self) -> None:
+        if self._lost:
+            return
         message = Joy(buttons=self._held)
         message.header.stamp = self._node.get_clock().now().to_msg()
         self._publisher.publish(message)
+
+    def _health(self) -> Health:
+        if self._lost:
+            return Health(Level.ERROR, self._lost, {"edges": self._edges})
+        return Health(Level.OK, f"pedal: {self._wiring.kind} {self._wiring.port}".rstrip(), {"edges": self._edges})
 
     def close(self) -> None:
         self._life.join()

@@ -19,6 +19,7 @@ from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory
 
+from calibration.in_use import calibration_changed, calibration_digest
 from calibration.rig_file import load_rig
 from il_robot.training.loaded_policy import load_policy
 from il_robot.types import Frame, Observation
@@ -48,6 +49,11 @@ class PolicyNode:
         self._rig = load_rig(given.rig)
         self._time = clock_of(node)
         self._policy = load_policy(Path(given.run), self._rig, given.device)
+        self._warning = calibration_changed(
+            calibration_digest(self._rig, given.rig), self._policy.description.data.calibrations
+        )
+        if self._warning:
+            node.get_logger().warning(self._warning)
         self._streams = FollowerStreams(node, self._rig)
         self._frames: dict[str, deque[Frame]] = {}
         for camera in self._policy.cameras:
@@ -112,6 +118,8 @@ class PolicyNode:
 
     def _health(self) -> Health:
         values = {"predictions": self._predicted, "last_ms": round(self._last_ms, 2)}
+        if self._warning:
+            return Health(Level.WARN, self._warning, values)
         return Health(Level.OK, f"{self._predicted} predictions", values)
 
 

@@ -19,6 +19,7 @@ from sensor_msgs.msg import CompressedImage, Joy
 from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory
 
+from calibration.in_use import calibration_digest
 from calibration.rig_file import load_rig
 from il_robot.episodes.layout import Losses, Outcome, episode_info
 from il_robot.episodes.pairing import Pairing
@@ -64,6 +65,7 @@ class RecorderNode:
             task=given.task,
             operator=given.operator,
             policy=given.policy,
+            calibration=calibration_digest(self._rig, given.rig),
             clock="simulated" if simulated else "system",
         )
         # Say at once, not at the first episode, that the dataset cannot be written.

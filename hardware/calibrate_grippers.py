@@ -1,0 +1,35 @@
+"""Calibrates only the grippers of a rig, guided: closed and open, for when a gripper was taken apart."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from calibration.arm import RigCalibration, save_calibration
+from calibration.guide import Poses, Progress, Tell, fit_grippers
+from hardware.bus import REPLY_S
+from hardware.calibrate_arms import capture
+from hardware.wiring import Wiring
+from il_robot.errors import BadInput
+from il_robot.rig import Rig
+
+
+def calibrate_grippers(
+    rig: Rig, wiring: Wiring, prior: RigCalibration, tell: Tell, path: Path, reply_s: float = REPLY_S
+) -> RigCalibration:
+    """Leads through every gripper and writes ``path``; all else in ``prior`` stays.
+
+    Started again after an interruption it goes on where it was. Raises BadInput or Fault.
+    """
+    pairs = {name: pair for pair in rig.arms for name in (pair.follower, pair.leader) if prior.arm(name).grippers}
+    if not pairs:
+        raise BadInput(f"rig {rig.name}: its calibration.yaml knows no gripper")
+    unfinished = path.with_suffix(".grippers.unfinished.yaml")
+    for name, pair in pairs.items():
+        capture(name, pair, wiring, prior, Poses(()), tell, unfinished, reply_s)
+    progress = Progress.resume(unfinished)
+    fitted = {name: replace(prior.arm(name), grippers=fit_grippers(name, prior.arm(name), progress)) for name in pairs}
+    calibration = replace(prior, arms={**prior.arms, **fitted})
+    save_calibration(path, calibration)
+    unfinished.unlink()
+    return calibration

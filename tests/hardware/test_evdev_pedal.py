@@ -1,0 +1,94 @@
+"""The foot switch through real ``struct input_event`` bytes; what only a kernel device can do is said at the end."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from test_pedal import BUTTONS, PedalContract, edges
+
+from hardware.evdev_pedal import EV_KEY, EV_SYN, EVENT, KEYS, SYN_DROPPED, EvdevPedal, check_keys
+from hardware.wiring import PedalWiring
+from il_robot.errors import BadInput, Fault
+
+SWITCH = {"KEY_A": BUTTONS.record, "KEY_B": BUTTONS.success, "KEY_C": BUTTONS.discard, "BTN_LEFT": BUTTONS.takeover}
+CODES = {button: KEYS[key] for key, button in SWITCH.items()}
+
+
+class PipedPedal(EvdevPedal):
+    """Reads a pipe: all but the grab, which a pipe does not know."""
+
+    def _take(self) -> None:
+        return
+
+
+class TestEvdevPedal(PedalContract):
+    @pytest.fixture(autouse=True)
+    def plugged_in(self, tmp_path: Path) -> Iterator[None]:
+        os.mkfifo(tmp_path / "events")
+        self.device = os.open(tmp_path / "events", os.O_RDWR)
+        self.pedal = PipedPedal(str(tmp_path / "events"), SWITCH)
+        self.kernel = os.open(tmp_path / "events", os.O_WRONLY)
+        os.close(self.device)
+        yield
+        self.pedal.close()
+        if self.kernel >= 0:
+            os.close(self.kernel)
+
+    def send(self, *events: tuple[int, int, int]) -> None:
+        os.write(self.kernel, b"".join(EVENT.pack(1_700_000_000, 0, *event) for event in events))
+
+    def tap(self, button: int) -> None:
+        code = CODES[button]
+        self.send((4, 4, 0x70004), (EV_KEY, code, 1), (EV_SYN, 0, 0))
+        self.send((EV_KEY, code, 2), (EV_SYN, 0, 0), (EV_KEY, code, 0), (EV_SYN, 0, 0))
+
+    def lose(self) -> None:
+        os.close(self.kernel)
+        self.kernel = -1
+
+    def test_an_event_is_24_bytes_and_may_come_in_two_halves(self) -> None:
+        assert EVENT.size == 24
+        whole = EVENT.pack(0, 0, EV_KEY, KEYS["KEY_A"], 1)
+        os.write(self.kernel, whole[:10])
+        assert self.pedal.events() == []
+        os.write(self.kernel, whole[10:])
+        assert edges(self.pedal, 1) == [(BUTTONS.record, True)]
+
+    def test_other_keys_and_releases_from_before_mean_nothing(self) -> None:
+        self.send((EV_KEY, KEYS["KEY_Z"], 1), (EV_KEY, KEYS["KEY_A"], 0))
+        self.tap(BUTTONS.success)
+        assert edges(self.pedal, 2) == [(BUTTONS.success, True), (BUTTONS.success, False)]
+
+    def test_after_an_overflow_nothing_counts_as_held(self) -> None:
+        self.send((EV_KEY, KEYS["KEY_A"], 1), (EV_SYN, SYN_DROPPED, 0))
+        assert edges(self.pedal, 2) == [(BUTTONS.record, True), (BUTTONS.record, False)]
+
+
+def test_what_is_no_input_device_is_one_line(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path, cause in ((tmp_path / "pipe", "not an input device"), (tmp_path / "none", "no such device")):
+        with pytest.raises(Fault, match=f"{path}: cannot open: .*{cause}"):
+            EvdevPedal(str(path), SWITCH)
+
+
+def test_wrong_keys_are_one_line() -> None:
+    for keys, words in (
+        ({}, "needs keys"),
+        ({"KEY_AA": 0}, "no key 'KEY_AA'"),
+        ({"KEY_A": 16}, r"button 16; allowed: 0\.\.15"),
+    ):
+        with pytest.raises(BadInput, match=words):
+            check_keys(keys)
+    with pytest.raises(BadInput, match="keys go with kind evdev"):
+        PedalWiring("serial", "/dev/x", {"KEY_A": 0})
+    with pytest.raises(BadInput, match="kind evdev needs a port"):
+        PedalWiring("evdev", "", {"KEY_A": 0})
+
+
+def test_key_codes_are_the_kernel_s() -> None:
+    """Spot checks against linux/input-event-codes.h."""
+    known = {"KEY_1": 2, "KEY_0": 11, "KEY_P": 25, "KEY_L": 38, "KEY_M": 50, "KEY_F1": 59, "KEY_F10": 68}
+    assert {key: KEYS[key] for key in known} == known
