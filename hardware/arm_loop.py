@@ -15,8 +15,8 @@ from il_robot.errors import Fault
 from il_robot.types import Floats
 
 RECOVER_S = 0.5
-COMMAND_SHARE = 0.75
-"""So much of a period, at most, a cycle waits for a command after its read."""
+COMMAND_SHARE = 0.7
+"""So far into its period, at most, a cycle waits for a command after its read."""
 HOLD_AFTER = 5
 """So many lost answers in a row (0.1 s at 50 Hz) mean that the arm is lost until it answers again."""
 
@@ -46,6 +46,8 @@ class ArmLoop:
         self._command: Floats | None = None
         self._commanded_ns = 0
         self._wait_s = COMMAND_SHARE / rate_hz
+        self._driven = False
+        """The last cycle had a command, so this one may expect one."""
         self.to_wire = Latencies()
         """From the stamp of a command to its being written to the bus."""
         self._asked: list[Callable[[], None]] = []
@@ -133,6 +135,7 @@ class ArmLoop:
                 return
 
     def _cycle(self) -> None:
+        began_s = time.monotonic()
         with self._fresh:
             asked, self._asked = self._asked, []
         for work in asked:
@@ -149,8 +152,11 @@ class ArmLoop:
                 self._fresh.notify_all()
         with self._fresh:
             # A command comes half a period after the read it was made from: waiting here saves the other half.
-            self._fresh.wait_for(lambda: self._command is not None or self._stopping.is_set(), self._wait_s)
+            left_s = began_s + self._wait_s - time.monotonic()
+            if self._driven and left_s > 0:
+                self._fresh.wait_for(lambda: self._command is not None or self._stopping.is_set(), left_s)
             command, self._command = self._command, None
+            self._driven = command is not None
         if command is not None:
             self._arm.command(command)
             self.to_wire.add(time.time_ns() - self._commanded_ns)

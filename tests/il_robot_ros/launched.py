@@ -20,7 +20,7 @@ CLOCK = ("use_sim_time:=true", "speed:=0.5")
 class Launched:
     """One run; whatever is left of it is killed at the end."""
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
+    def __init__(self, folder: Path, *arguments: str, clock: tuple[str, ...] = CLOCK) -> None:
         self.temporary = folder / "tmp"
         self.temporary.mkdir(exist_ok=True)
         self._log = folder / f"{arguments[0]}.log"
@@ -32,7 +32,7 @@ class Launched:
         }
         with self._log.open("w") as log:
             self.launcher = subprocess.Popen(
-                [sys.executable, "-m", "il_robot.cli", "launch", arguments[0], *CLOCK, *arguments[1:]],
+                [sys.executable, "-m", "il_robot.cli", "launch", arguments[0], *clock, *arguments[1:]],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -13,6 +13,7 @@ import pytest
 from launched import Launched
 
 from hardware.emulated_lab import WAVE, Hands, open_lab, write_lab
+from hardware.emulated_pedal import EmulatedPedal
 from hardware.pattern_camera import read_frame
 from il_robot.episodes.dataset import episode_folders
 from il_robot.episodes.layout import Validity
@@ -60,10 +61,35 @@ def test_what_hands_do_to_the_leaders_the_followers_do_and_the_episode_holds(tmp
     assert not any(any(servos) for servos in torque.values())
     (folder,) = episode_folders(tmp_path / "data")
     episode = Episode(folder)
+    assert episode.info.calibration == calibration.digest()
     assert episode.outcome == "success"
     assert (episode.mode == Mode.DEMONSTRATION).all()
     assert_motion_was_played_in(episode, rig.start)
     assert_frames_are_the_camera_s(episode)
+
+
+def test_teleop_drives_without_a_recorder_holds_without_its_pedal_and_goes_on_when_it_is_back(tmp_path: Path) -> None:
+    write_lab("koch", tmp_path / "lab")
+    rig, wiring, calibration, emulated = open_lab(tmp_path / "lab")
+    hands_off = threading.Event()
+    with emulated:
+        hands = Hands(rig, wiring, calibration, emulated)
+        operator = threading.Thread(target=hands.run, args=[lambda: not hands_off.is_set()])
+        operator.start()
+        try:
+            with Launched(tmp_path, "teleop", f"rig:={tmp_path / 'lab'}", clock=()) as run:
+                run.wait_for("control starts")
+                assert not any(" recorder " in command for command in run.processes().values())
+                emulated.pedal.unplug()
+                run.wait_for("HOLD: pedal: silent")
+                with EmulatedPedal(tmp_path / "lab" / "devices" / "pedal"):
+                    run.wait_for("the pedal is back")
+                    run.wait_for("hold ended")
+                    os.killpg(run.launcher.pid, signal.SIGINT)
+                    assert run.exit_code() == 0, run.output
+        finally:
+            hands_off.set()
+            operator.join()
 
 
 def assert_motion_was_played_in(episode: Episode, start: np.ndarray) -> None:
