@@ -14,6 +14,7 @@ from il_robot.errors import BadInput, nearest
 from il_robot.types import Floats
 
 NS_PER_S = 1_000_000_000
+LEAST_HZ, LARGEST_HZ = 0.1, 1000
 
 
 @dataclass(frozen=True)
@@ -97,8 +98,8 @@ class Rig:
     """The arms, cameras and objects are those of the simulator."""
 
     def __post_init__(self) -> None:
-        if not self.rate_hz > 0:
-            raise BadInput(f"rig {self.name}: rate_hz {self.rate_hz} must be above 0")
+        if not LEAST_HZ <= self.rate_hz <= LARGEST_HZ:
+            raise BadInput(f"rig {self.name}: rate_hz {self.rate_hz}; allowed: {LEAST_HZ} to {LARGEST_HZ}")
         names = [*self.joint_names, *(camera.name for camera in self.cameras)]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import cattrs
+import cattrs.v
 import yaml
 
 from il_robot.errors import BadInput
@@ -45,6 +46,10 @@ _CONVERTER.register_structure_hook(bool, _boolean)
 _CONVERTER.register_structure_hook(str, _text)
 
 
+def _told(error: BaseException, kind: type | None) -> str:
+    return str(error) if isinstance(error, BadInput) else cattrs.v.format_exception(error, kind)
+
+
 def structure(data: Any, cls: type[T], where: str) -> T:
     """``data`` (what YAML or JSON gave) as a ``cls``. Raises BadInput naming ``where``, the key and the cause."""
     if is_dataclass(cls) and not isinstance(data, dict):
@@ -52,7 +57,7 @@ def structure(data: Any, cls: type[T], where: str) -> T:
     try:
         return _CONVERTER.structure(data, cls)
     except cattrs.BaseValidationError as error:
-        causes = cattrs.transform_error(error, path=where)
+        causes = cattrs.transform_error(error, path=where, format_exception=_told)
         raise BadInput(" ".join("; ".join(causes).split())) from None
     except BadInput as error:
         raise BadInput(f"{where}: {error}") from None

@@ -13,6 +13,9 @@ import numpy as np
 from il_robot.errors import BadInput
 from il_robot.types import ActionChunk, Floats
 
+LARGEST_M = 100
+"""With it all but one prediction weigh nothing."""
+
 
 class ChunkExecution(Protocol):
     """Turns the chunks seen so far into the action for a moment."""
@@ -53,6 +56,8 @@ class Ensemble:
     def __init__(self, joints: int, chunk_size: int, m: float = 0.01) -> None:
         if chunk_size < 1:
             raise BadInput(f"chunk size {chunk_size} must be at least 1")
+        if not abs(m) <= LARGEST_M:
+            raise BadInput(f"temporal ensembling: m {m}; allowed: {-LARGEST_M} to {LARGEST_M}")
         self._joints = joints
         self._m = m
         self._chunks: deque[ActionChunk] = deque(maxlen=chunk_size)

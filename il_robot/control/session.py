@@ -100,7 +100,8 @@ class Session:
         if self.execution is None:
             return None
         for chunk in chunks:
-            if chunk.start_ns >= self._fresh_after_ns:
+            # One stamped ahead of time would outlive every timeout, and an open loop would wait for it.
+            if self._fresh_after_ns <= chunk.start_ns <= now_ns + self.policy_timeout_ns:
                 self.execution.add(chunk)
                 self._chunk_ns = max(self._chunk_ns, chunk.start_ns)
         if now_ns - self._chunk_ns > self.policy_timeout_ns:

@@ -5,6 +5,7 @@ Only ``prune`` touches the dataset it is given: it moves episodes aside, or dele
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -97,6 +98,8 @@ def prune(
         faulty: all episodes in which `il-robot dataset validate` finds a fault.
         delete: delete them for good.
     """
+    if not 0 <= shorter_s < math.inf:
+        raise BadInput(f"--shorter-s {shorter_s}; allowed: 0 and more")
     whole = Dataset(dataset)
     known = [episode.id for episode in whole]
     for name in episodes:
@@ -136,6 +139,9 @@ def trim(
         margin_s: how much of the stand is kept at either end [s].
         motion: a command that leaves its place by less than this [rad, opening] is a stand.
     """
+    for name, value in (("margin-s", margin_s), ("motion", motion)):
+        if not 0 <= value < math.inf:
+            raise BadInput(f"--{name} {value}; allowed: 0 and more")
     whole = Dataset(dataset)
     _refuse_overlap([dataset], out)
     before = after = 0

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from il_robot.errors import BadInput
 from il_robot.policies.inputs import Inputs
 from il_robot.policies.network import Batch, Loss, valid_l1
+from il_robot.policies.sizes import check_sizes
 from il_robot.policies.transformer import DecoderLayer, EncoderLayer, sinusoid, xavier
 from il_robot.policies.vision import CameraEncoder, VisionConfig
 
@@ -40,6 +41,21 @@ class ActConfig:
     kl_weight: float = 10.0
     dropout: float = 0.0
     vision: VisionConfig = field(default_factory=VisionConfig)
+
+    def __post_init__(self) -> None:
+        check_sizes(
+            "act",
+            self.dropout,
+            chunk_size=self.chunk_size,
+            width=self.width,
+            heads=self.heads,
+            feed_forward=self.feed_forward,
+            encoder_layers=self.encoder_layers,
+            decoder_layers=self.decoder_layers,
+            latent=self.latent,
+        )
+        if self.style_layers < 0:
+            raise BadInput(f"act: style_layers {self.style_layers}; allowed: 0 and more")
 
 
 class StyleEncoder(nn.Module):
@@ -82,8 +98,6 @@ class Act(nn.Module):
         super().__init__()
         if config.width % config.heads or config.width % 4:
             raise BadInput(f"act: width {config.width} must be a multiple of 4 and of heads ({config.heads})")
-        if min(config.encoder_layers, config.decoder_layers) < 1:
-            raise BadInput("act: encoder_layers and decoder_layers must be at least 1")
         width = config.width
         layer = (width, config.heads, config.feed_forward, config.dropout)
         self.latent = config.latent

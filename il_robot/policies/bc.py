@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from il_robot.policies.inputs import Inputs
 from il_robot.policies.network import Batch, Loss, valid_l1
+from il_robot.policies.sizes import check_sizes
 from il_robot.policies.vision import CameraEncoder, VisionConfig
 
 
@@ -26,6 +27,10 @@ class BcConfig:
     """Features per camera, or per cell of its feature map."""
     dropout: float = 0.0
     vision: VisionConfig = field(default_factory=VisionConfig)
+
+    def __post_init__(self) -> None:
+        hidden = {f"hidden[{number}]": size for number, size in enumerate(self.hidden)}
+        check_sizes("bc", self.dropout, chunk_size=self.chunk_size, image_width=self.image_width, **hidden)
 
 
 class Bc(nn.Module):

@@ -27,7 +27,11 @@ class Cameras:
         self._cameras = {camera.name: camera for camera in cameras}
         self._context = headless.gl_context(model.vis.global_.offwidth, model.vis.global_.offheight)
         self._context.make_current()
-        self._buffers = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100)
+        try:
+            self._buffers = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100)
+        except mujoco.FatalError as error:
+            # Without a screen, glfw gives a context that is none.
+            raise headless.cannot_draw(error) from None
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._buffers)
         self._scene = mujoco.MjvScene(model, maxgeom=model.ngeom + 8)
         # Shadows, reflections, sky, fog and haze cost ten times the rest.

@@ -23,6 +23,8 @@ from il_robot.types import Floats, Frame, Image, Mode, Observation, Step
 
 EPISODE_STEPS = 500
 """The longest a demonstration may take."""
+DEMONSTRATION_SEEDS = 1_000_000
+"""Demonstrations start from seeds below this, evaluations from seeds above: none starts where another did."""
 _FAILURES_PER_EPISODE = 3
 """More failed demonstrations than this for each one asked for: something is wrong with the rig."""
 
@@ -57,6 +59,8 @@ def collect(
     """
     if episodes < 1:
         raise BadInput(f"episodes: {episodes} is not at least 1")
+    if not 0 <= seed <= DEMONSTRATION_SEEDS - episodes:
+        raise BadInput(f"seed: {seed} for {episodes} episodes; allowed: 0 to {DEMONSTRATION_SEEDS} - episodes")
     world = World(rig, task)
     collected = Collected()
     try:

@@ -16,7 +16,8 @@ _GL_ERRORS = (ImportError, AttributeError, OSError, RuntimeError)
 """What PyOpenGL and MuJoCo raise, depending on version and backend, when a GL library is missing."""
 
 
-def _cannot_draw(error: Exception) -> BadInput:
+def cannot_draw(error: Exception) -> BadInput:
+    """The error that says what to install."""
     backend = os.environ.get("MUJOCO_GL", "not set")
     cause = " ".join(str(error).split())
     return BadInput(
@@ -31,7 +32,7 @@ def gl_context(width: int, height: int) -> Any:
     try:
         return mujoco.GLContext(width, height)
     except _GL_ERRORS as error:
-        raise _cannot_draw(error) from None
+        raise cannot_draw(error) from None
 
 
 if "DISPLAY" not in os.environ:
@@ -39,4 +40,4 @@ if "DISPLAY" not in os.environ:
 try:
     importlib.import_module("mujoco")
 except _GL_ERRORS as error:
-    raise _cannot_draw(error) from None
+    raise cannot_draw(error) from None

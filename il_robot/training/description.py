@@ -17,7 +17,7 @@ import torch
 from il_robot import __version__, strict_yaml
 from il_robot.episodes.layout import EpisodeInfo
 from il_robot.episodes.reader import Episode
-from il_robot.errors import BadInput, nearest
+from il_robot.errors import BadInput, Fault, nearest
 from il_robot.policies.catalogue import CONFIGS, Config
 from il_robot.policies.inputs import Inputs
 from il_robot.rig import Arm, Camera, Joint, Rig
@@ -77,11 +77,15 @@ class Description:
 
 
 def write_description(run: Path, description: Description) -> None:
-    """Writes ``config.json`` through a temporary file and a rename."""
+    """Writes ``config.json`` through a temporary file and a rename. Raises Fault on a full disk."""
     data = {"format": FORMAT, "version": VERSION, **cattrs.unstructure(description)}
     part = run / (CONFIG + ".part")
-    part.write_text(json.dumps(data, indent=1, allow_nan=False), encoding="utf-8")
-    part.replace(run / CONFIG)
+    try:
+        part.write_text(json.dumps(data, indent=1, allow_nan=False), encoding="utf-8")
+        part.replace(run / CONFIG)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise Fault(f"{run / CONFIG}: cannot be saved: {error.strerror}") from None
 
 
 def read_description(run: Path) -> Description:

@@ -38,6 +38,7 @@ def evaluate(
     ensemble: bool = True,
     m: float = 0.01,
     weights: WeightsName = "last",
+    device: str = "cpu",
 ) -> Evaluation:
     """Lets a trained policy drive the simulated rig from fresh starts.
 
@@ -55,10 +56,13 @@ def evaluate(
         ensemble: Average all predictions for a moment; else follow one chunk to its end, then the next.
         m: Of the average: weights exp(-m i), i = 0 the oldest prediction.
         weights: last, or best by validation loss.
+        device: cpu, or cuda.
     """
     if episodes < 1:
         raise BadInput(f"--episodes {episodes} must be at least 1")
-    policy = load_policy(run, weights=weights)
+    if seed < 0:
+        raise BadInput(f"--seed {seed} must be at least 0")
+    policy = load_policy(run, device=device, weights=weights)
     driver = _driver(policy, ensemble, m)
     # Networks of this size run fastest on one thread, as in the policy node.
     torch.set_num_threads(1)

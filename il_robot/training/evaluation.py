@@ -9,6 +9,7 @@ from statistics import NormalDist
 
 from il_robot.errors import BadInput
 from il_robot.sim import rollout
+from il_robot.sim.collect import DEMONSTRATION_SEEDS
 from il_robot.sim.rollout import Listener, Outcome
 from il_robot.sim.task import Milestone
 from il_robot.sim.world import World
@@ -16,7 +17,7 @@ from il_robot.training.driver import Driver
 
 EPISODE_STEPS = 400
 """As in ACT's simulated tasks: 8 s at 50 Hz."""
-FIRST_START = 1_000_000
+FIRST_START = DEMONSTRATION_SEEDS
 """Evaluations begin at this seed of the simulator, far from the seeds of demonstrations."""
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from matplotlib.figure import Figure
+
+from il_robot.errors import Fault
 
 METRICS = "metrics.jsonl"
 CURVE = "curve.png"
@@ -19,11 +22,18 @@ class Journal:
         """Lines of step ``resumed_at`` and later, left by a run that was cut short, are dropped."""
         self._path = run / METRICS
         kept = [line for line in read_metrics(run) if line["step"] < resumed_at]
-        self._path.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
+        self._put("w", kept)
 
     def write(self, **values: float) -> None:
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(values) + "\n")
+        """Raises Fault on a full disk."""
+        self._put("a", [values])
+
+    def _put(self, mode: Literal["a", "w"], lines: Sequence[Mapping[str, Any]]) -> None:
+        try:
+            with self._path.open(mode, encoding="utf-8") as file:
+                file.writelines(json.dumps(line) + "\n" for line in lines)
+        except OSError as error:
+            raise Fault(f"{self._path}: cannot be written: {error.strerror}") from None
 
 
 def read_metrics(run: Path) -> list[dict[str, Any]]:
@@ -53,5 +63,8 @@ def draw_curve(run: Path) -> Path:
     axes.grid(alpha=0.3)
     axes.legend()
     path = run / CURVE
-    figure.savefig(path, dpi=120)
+    try:
+        figure.savefig(path, dpi=120)
+    except OSError as error:
+        raise Fault(f"{path}: cannot be written: {error.strerror}") from None
     return path

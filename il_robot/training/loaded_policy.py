@@ -13,6 +13,7 @@ from il_robot.policies.inputs import Inputs, images_of, state_of
 from il_robot.rig import Rig
 from il_robot.training.checkpoint import WeightsName, fill, load_tensors, weights_path
 from il_robot.training.description import Description, read_description
+from il_robot.training.device import check_device
 from il_robot.types import ActionChunk, Floats, Observation
 
 
@@ -75,6 +76,7 @@ def load_policy(run: Path, rig: Rig | None = None, device: str = "cpu", weights:
 
     Raises BadInput when ``run`` is damaged or something else, or does not fit ``rig``.
     """
+    check_device(device)
     description = read_description(run)
     if rig is not None:
         check_fits(description, rig, run)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from il_robot.errors import Fault
+from il_robot.errors import BadInput, Fault
 from il_robot.policies.catalogue import Network
 from il_robot.policies.network import Loss, valid_l1
 from il_robot.training.checkpoint import load_tensors, save_tensors, weights_path
@@ -109,8 +109,11 @@ class Training:
         path = weights_path(self._run, "resume")
         tensors, facts = load_tensors(path)
         self._optimiser.restore(tensors, str(path))
-        torch.set_rng_state(tensors["random"])
-        self.step, self._best = int(facts["step"]), float(facts["best"])
+        try:
+            torch.set_rng_state(tensors["random"])
+            self.step, self._best = int(facts["step"]), float(facts["best"])
+        except (KeyError, ValueError, RuntimeError, TypeError) as error:
+            raise BadInput(f"{path}: not what a run saves to go on: {error}") from None
 
     def fit(self, tell: Callable[[Progress], None] = lambda progress: None) -> Result:
         """Trains until the recipe's last step, or until Ctrl-C or SIGTERM; saves in either case.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from il_robot.errors import BadInput
 from il_robot.policies.act import ActConfig
 from il_robot.policies.bc import BcConfig
 from il_robot.policies.catalogue import Config, PolicyName
@@ -29,6 +31,12 @@ class Recipe:
     """Decay of the exponential average of the weights; the average is what drives."""
     threads: int = 1
     """CPU threads; more than one finishes sooner but costs more CPU time in total for small networks."""
+
+    def __post_init__(self) -> None:
+        if min(self.steps, self.batch) < 1 or self.threads < 0:
+            raise BadInput(f"{self.steps} steps of {self.batch} on {self.threads} threads; allowed: 1, 1, 0 and more")
+        if not (0 < self.learning_rate < math.inf and 0 < self.clip < math.inf):
+            raise BadInput(f"learning rate {self.learning_rate}, clip {self.clip} must be above 0 and finite")
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ from il_robot.training.description import (
     this_software,
     write_description,
 )
+from il_robot.training.device import check_device
 from il_robot.training.images import decode_images
 from il_robot.training.loop import Progress, Result, Training
 from il_robot.training.presets import PRESETS, Preset, PresetName, Recipe
@@ -90,8 +91,9 @@ def train(
         device: cpu, or cuda.
         resume: Go on with the run in --out where it was stopped, with its own configuration.
     """
-    if device != "cpu" and not torch.cuda.is_available():
-        raise BadInput(f"--device {device}: this torch sees no GPU; allowed: cpu")
+    check_device(device)
+    if seed < 0:
+        raise BadInput(f"--seed {seed} must be at least 0")
     changes = Changes(steps, batch, learning_rate, chunk_size, cameras, threads)
     train_episodes, validation_episodes = _split(datasets)
     if resume:
@@ -215,7 +217,8 @@ def _run(
         torch.manual_seed(description.seed)
         network = build(description.network, description.inputs)
         training = Training(network, windows, validation, recipe, out, description.seed, device)
-        if resume:
+        # Killed before its first save, a run has nothing to go on from: it begins again.
+        if resume and weights_path(out, "resume").parent.exists():
             training.resume()
         else:
             write_description(out, description)

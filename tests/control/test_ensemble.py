@@ -140,6 +140,9 @@ def test_nothing_survives_clearing(execution: Ensemble | OpenLoop) -> None:
 def test_a_chunk_of_other_joints_and_sizes_below_one_are_refused() -> None:
     with pytest.raises(BadInput, match=r"allowed: \(k, 3\)"):
         Ensemble(JOINTS, 5).add(ActionChunk(np.zeros((5, 4), np.float32), START, PERIOD))
+    for m in (float("nan"), -1e300):
+        with pytest.raises(BadInput, match=r"m .*; allowed: -100 to 100"):
+            Ensemble(3, 5, m)
     with pytest.raises(BadInput, match="at least 1"):
         Ensemble(JOINTS, 0)
     with pytest.raises(BadInput, match="at least 1 step"):

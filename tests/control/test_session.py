@@ -113,6 +113,19 @@ def test_a_prediction_that_is_not_a_number_holds(bench: Bench) -> None:
     assert bench.session.gate.counts[Gate.NOT_FINITE] > 0
 
 
+def test_a_prediction_stamped_ahead_of_time_is_never_followed(rig: Rig) -> None:
+    bench = Bench(rig, OpenLoop(2))
+    bench.engaged = True
+    bench.tick(bench.chunk(0.9, back=-10_000))
+    for _ in range(40):
+        bench.tick(bench.chunk(0.1))
+    assert bench.state is State.ROBOT, "an open loop waits for the moment of the wrong prediction"
+    np.testing.assert_allclose(bench.qpos, 0.1, atol=1e-6)
+    for _ in range(6):
+        gate = bench.tick().step.gate
+    assert gate & Gate.STALE, "a silent policy is not noticed any more"
+
+
 def test_the_human_drives_in_the_tick_of_the_press_and_the_leader_is_free(bench: Bench) -> None:
     outcome = bench.tick(bench.chunk(0.1), presses=1)
     assert outcome.mirror is None

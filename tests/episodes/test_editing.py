@@ -123,6 +123,14 @@ def test_prune_moves_aside_and_deletes_only_when_told(tmp_path: Path) -> None:
     assert len(Dataset(dataset)) == 1
 
 
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf"), -1.0])
+def test_lengths_that_cannot_be_are_one_line(tmp_path: Path, wrong: float) -> None:
+    with pytest.raises(BadInput, match=r"--margin-s .*; allowed: 0 and more"):
+        editing.trim(tmp_path, out=tmp_path / "out", margin_s=wrong)
+    with pytest.raises(BadInput, match=r"--shorter-s .*; allowed: 0 and more"):
+        editing.prune(tmp_path, shorter_s=wrong)
+
+
 def test_trim_cuts_the_idle_ends(tmp_path: Path) -> None:
     still, moving = 100, 60
     source = tmp_path / "source"

@@ -88,6 +88,7 @@ def test_mistakes_are_one_line_with_the_nearest_word(name: str, arguments: dict[
         ("collect", {"seed": "-7"}, "seed:=-7; allowed: a whole number, at least 0"),
         ("collect", {"style": "humn"}, "did you mean 'human'"),
         ("deploy", {"execution": "ensembel"}, "did you mean 'ensemble'"),
+        ("deploy", {"divice": "cuda"}, "did you mean 'device'"),
         ("deploy", {"policy": "/nowhere"}, "is not a folder; allowed: a run of il-robot train"),
         ("replay", {"episode": "/nowhere"}, "is not a folder; allowed: an episode"),
     ],

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -123,3 +125,18 @@ def test_a_process_that_refuses_its_input_ends_the_run_with_2_before_control_sta
     assert "error: no task 'transfr_cube' in the simulator; did you mean 'transfer_cube'?" in run.output
     assert "Traceback" not in run.output
     assert "control starts" not in run.output
+
+
+def test_whoever_stops_reading_the_output_ends_the_run_without_a_traceback(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "il_robot.cli", "launch", "collect", f"dataset:={tmp_path}/cube", "task:=none"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(tmp_path), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"},
+    ) as run:
+        assert run.stdout is not None and run.stderr is not None
+        run.stdout.close()
+        told = run.stderr.read()
+    assert run.returncode == 1, told
+    assert "BrokenPipeError" not in told and "Traceback" not in told

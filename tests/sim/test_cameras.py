@@ -27,6 +27,18 @@ def _cube_at(x: float, y: float) -> np.ndarray:
     return np.array([x, y, 0.02, 1, 0, 0, 0], np.float32)
 
 
+def test_a_backend_that_needs_a_screen_is_one_line() -> None:
+    program = "from calibration.rig_file import load_rig; from il_robot.sim.world import World; "
+    program += "World(load_rig('sim'), 'transfer_cube').observe(['cam_high'])"
+    environment = {key: value for key, value in os.environ.items() if key != "DISPLAY"} | {"MUJOCO_GL": "glfw"}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
+    assert (
+        done.stderr.strip()
+        .splitlines()[-1]
+        .startswith("il_robot.errors.BadInput: MuJoCo cannot draw without a screen (MUJOCO_GL glfw")
+    )
+
+
 def test_each_camera_has_its_own_view_in_its_size(world: World, rig: Rig) -> None:
     world.reset(0)
     images = world.observe(rig.camera_names).images

@@ -12,7 +12,7 @@ from il_robot.errors import BadInput
 from il_robot.rig import Rig
 from il_robot.sim import collect as collecting
 from il_robot.sim import rollout
-from il_robot.sim.collect import collect, with_cameras
+from il_robot.sim.collect import DEMONSTRATION_SEEDS, collect, with_cameras
 from il_robot.sim.world import World
 
 
@@ -60,6 +60,9 @@ def test_demonstrations_that_do_not_hold_are_thrown_away(
 def test_bad_input(tmp_path: Path, rig: Rig) -> None:
     with pytest.raises(BadInput, match="episodes: 0"):
         collect(tmp_path, rig, episodes=0)
+    for seed in (-1, DEMONSTRATION_SEEDS):  # the first evaluation starts from the latter
+        with pytest.raises(BadInput, match=f"seed: {seed} for 1 episodes"):
+            collect(tmp_path, rig, episodes=1, seed=seed)
     with pytest.raises(BadInput, match="did you mean 'cam_low'"):
         with_cameras(rig, ("cam_lo",))
     with pytest.raises(BadInput, match="8x8"):

@@ -130,6 +130,11 @@ def edit(change: Callable[[dict[str, object]], object]) -> Callable[[Path], None
         (edit(lambda data: data.update(extra=1)), "unknown key 'extra'"),
         (edit(lambda data: data["network"].update(hiden=3)), "hiden"),  # type: ignore[attr-defined]
         (edit(lambda data: data["statistics"].update(state_mean=[0.0])), "1 means of the state"),  # type: ignore[attr-defined]
+        (edit(lambda data: data["network"].update(chunk_size=-1)), "chunk_size -1; allowed: 1 to"),  # type: ignore[attr-defined]
+        (edit(lambda data: data["network"].update(chunk_size=10**11)), "chunk_size 1000.*; allowed: 1 to"),  # type: ignore[attr-defined]
+        (edit(lambda data: data["network"].update(hidden=[0])), r"hidden\[0\] 0; allowed"),  # type: ignore[attr-defined]
+        (edit(lambda data: data["network"].update(dropout=17)), "dropout 17.0; allowed"),  # type: ignore[attr-defined]
+        (edit(lambda data: data["rig"].update(rate_hz=1e-300)), "rate_hz 1e-300; allowed"),  # type: ignore[attr-defined]
         (
             edit(lambda data: data["statistics"].update(state_mean=[0.0], state_std=[1.0])),  # type: ignore[attr-defined]
             "sizes of the state differ: 12 and 1",

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from il_robot.policies.bc import BcConfig
 from il_robot.policies.catalogue import build
 from il_robot.policies.inputs import Inputs
 from il_robot.training import loop
-from il_robot.training.checkpoint import load_tensors, weights_path
+from il_robot.training.checkpoint import load_tensors, save_tensors, weights_path
 from il_robot.training.description import read_description
 from il_robot.training.journal import read_metrics
 from il_robot.training.loop import Progress, Training
@@ -135,6 +136,35 @@ def test_the_command_resumes_with_the_runs_own_configuration(dataset: Path, tmp_
         train("bc", (dataset,), out=run)
 
 
+def test_a_run_killed_before_its_first_save_begins_again(dataset: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    train("bc", (dataset,), out=run, steps=3, chunk_size=2)
+    shutil.rmtree(run / "checkpoint")
+    assert train("bc", (dataset,), out=run, resume=True).step == 3
+    assert weights_path(run, "last").is_file()
+
+
+def test_a_checkpoint_that_cannot_be_resumed_is_one_line(dataset: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    train("bc", (dataset,), out=run, steps=3, chunk_size=2)
+    tensors, facts = load_tensors(weights_path(run, "resume"))
+    del tensors["random"]
+    save_tensors(weights_path(run, "resume"), tensors, facts)
+    with pytest.raises(BadInput, match="not what a run saves to go on: 'random'"):
+        train("bc", (dataset,), out=run, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "target"),
+    [("config.json.part", "/dev/full"), ("metrics.jsonl", "/nowhere/metrics.jsonl"), ("curve.png", "/dev/full")],
+)
+def test_what_cannot_be_written_is_a_fault_in_one_line(dataset: Path, tmp_path: Path, name: str, target: str) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / name).symlink_to(target)
+    with pytest.raises(Fault, match=rf"{name.removesuffix('.part')}: cannot be (saved|written): No "):
+        train("bc", (dataset,), out=tmp_path / "run", steps=1, chunk_size=2)
+
+
 def test_an_action_that_is_not_finite_names_episode_and_step(tmp_path: Path) -> None:
     demonstrate(tmp_path / "data", "good", 10)
     demonstrate(tmp_path / "data", "spoilt", 10, spoil=4)
@@ -165,6 +195,16 @@ def test_wrong_arguments_are_one_line(dataset: Path, tmp_path: Path) -> None:
         train("bc", (dataset,), out=out, cameras=("cam_hihg",))
     with pytest.raises(BadInput, match="chunk size 31: allowed: 1 to 30"):
         train("bc", (dataset,), out=out, chunk_size=31)
+    for wrong, told in (
+        ({"steps": 0}, "0 steps"),
+        ({"batch": 0}, "steps of 0"),
+        ({"threads": -3}, "-3 threads"),
+        ({"learning_rate": float("nan")}, "learning rate nan"),
+        ({"seed": -1}, "--seed -1"),
+        ({"device": "tpu"}, "device 'tpu'.*allowed: cpu"),
+    ):
+        with pytest.raises(BadInput, match=told):
+            train("bc", (dataset,), out=out, **{"chunk_size": 5, **wrong})  # type: ignore[arg-type]
     with pytest.raises(BadInput, match="no such dataset"):
         train("bc", (tmp_path / "absent",), out=out)
     with pytest.raises(BadInput, match="name at least one dataset"):

@@ -133,6 +133,7 @@ OPERATOR = Argument("operator", "scripted", "name of the operator, kept in every
 STYLE = Argument("style", "closed_loop", f"how the scripted operator moves: {', '.join(STYLES)}")
 KNOCK = Argument("knock_at", "-1", "simulation: knock the cube away this many steps into an episode; -1 = never")
 EXECUTION = Argument("execution", "ensemble", f"how action chunks become actions: {', '.join(EXECUTIONS)}")
+DEVICE = Argument("device", "cpu", "where the policy computes: cpu, cuda")
 SIM_TIME = Argument("use_sim_time", "false", "true: all clocks follow the simulator's /clock")
 SPEED = Argument("speed", "1.0", "with use_sim_time: simulated seconds per real second, 0.5 on a slow machine")
 
@@ -151,7 +152,7 @@ def _deploy(given: Mapping[str, str]) -> tuple[Process, ...]:
     run = _folder(given, "policy", "a run of il-robot train")
     return (
         *_rig_processes(given),
-        Process("policy", {**_shared(given), "run": run}),
+        Process("policy", {**_shared(given), "run": run, "device": given["device"]}),
         _control(given, autonomous=True, execution=execution),
         _recorder(given, policy=run),
         *_puppeteer(given, role="supervise", knock_at=_integer(given, "knock_at", least=-1)),
@@ -248,7 +249,7 @@ GRAPHS: Mapping[str, Graph] = {
         Graph(
             "deploy",
             "let a policy drive, take over with the pedal, record both",
-            (_POLICY, RIG, TASK, _DATASET, EPISODES, SEED, PEDAL, OPERATOR, EXECUTION, KNOCK, *_CLOCK),
+            (_POLICY, RIG, TASK, _DATASET, EPISODES, SEED, PEDAL, OPERATOR, EXECUTION, DEVICE, KNOCK, *_CLOCK),
             _deploy,
         ),
         Graph(

@@ -38,6 +38,8 @@ class Runner:
         self._processes = processes
         self._running: list[_Running] = []
         self._stop = threading.Event()
+        self._unread = False
+        """Whoever read our output has gone."""
 
     def run(self) -> int:
         """Start everything, wait for the end, stop everything. 0 = finished or asked to stop, else what failed.
@@ -51,7 +53,8 @@ class Runner:
         try:
             for process in self._processes:
                 self._running.append(self._start(process))
-            return self._wait()
+            code = self._wait()
+            return 1 if self._unread else code
         finally:
             self._stop_all()
             for number, handler in before.items():
@@ -68,9 +71,19 @@ class Runner:
             env={**os.environ, **ENVIRONMENT, **process.environment},
         )
         assert popen.stdout is not None
-        reader = threading.Thread(target=_print_lines, args=(process.name, popen.stdout), daemon=True)
+        reader = threading.Thread(target=self._print_lines, args=(process.name, popen.stdout), daemon=True)
         reader.start()
         return _Running(process, popen, reader)
+
+    def _print_lines(self, name: str, lines: IO[str]) -> None:
+        for line in lines:
+            try:
+                print(f"{name:>10} | {line.rstrip()}", flush=True)
+            except BrokenPipeError:
+                # A run that nobody can follow ends; until then its processes must not block on a full pipe.
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                self._unread = True
+                self._stop.set()
 
     def _wait(self) -> int:
         """Until a process that ends the run has finished, one has failed, or a signal came."""
@@ -107,10 +120,5 @@ class Runner:
 def _check_domain() -> None:
     """DDS counts its ports from the domain's number; without this every process says so in lines of its own."""
     domain = os.environ.get("ROS_DOMAIN_ID") or "0"
-    if not domain.isdecimal() or int(domain) > 232:
+    if not (domain.isascii() and domain.isdecimal()) or int(domain) > 232:
         raise BadInput(f"ROS_DOMAIN_ID={domain}; allowed: a whole number from 0 to 232")
-
-
-def _print_lines(name: str, lines: IO[str]) -> None:
-    for line in lines:
-        print(f"{name:>10} | {line.rstrip()}", flush=True)
