@@ -2,6 +2,7 @@
 
     python benchmarks/store.py                      # about two minutes
     python benchmarks/store.py --seconds 60 --kills 20 --json
+    python benchmarks/store.py --steps 100 --lerobot-python /path/to/venv/bin/python    # some minutes more
 
 CPU figures are process time, so that other work on the machine hardly moves them; compare ratios.
 Needs h5py, for the ACT layout.
@@ -9,7 +10,6 @@ Needs h5py, for the ACT layout.
 
 from __future__ import annotations
 
-import importlib.util
 import json as json_text
 import shutil
 import tempfile
@@ -19,7 +19,7 @@ from pathlib import Path
 import tyro
 from rich.console import Console
 from rich.table import Table
-from store_contestants import Contest, read_all
+from store_contestants import Contest, lerobot, read_all
 from store_live import kill, real_time
 
 
@@ -28,6 +28,7 @@ def main(
     seconds: float = 20.0,
     kills: int = 5,
     folder: Path | None = None,
+    lerobot_python: Path | None = None,
     json: bool = False,
 ) -> None:
     """Run the comparison.
@@ -37,6 +38,7 @@ def main(
         seconds: length of the recording in real time.
         kills: how often a recorder is killed.
         folder: where the files go, about 8 MB per step (default: the temporary folder); removed afterwards.
+        lerobot_python: the interpreter of an environment that LeRobot is installed in, to measure it too.
         json: print JSON instead of tables.
     """
     work = Path(tempfile.mkdtemp(prefix="store-", dir=folder))
@@ -49,13 +51,22 @@ def main(
             contest.measure("diffusion_policy buffer", contest.replay_buffer, work / "replay_buffer.zarr"),
         ]
         read, live, killed = read_all(contest), real_time(work, seconds), kill(work, kills)
+        peer = "LeRobot was not measured: name an interpreter that has it with --lerobot-python."
+        if lerobot_python:
+            peer_written, peer_read, peer = lerobot(contest, lerobot_python, read)
+            written, read = written + peer_written, read + peer_read
     finally:
         shutil.rmtree(work)
-    peer = "" if importlib.util.find_spec("lerobot") else "LeRobot is not installed here: not measured."
     if json:
         print(
             json_text.dumps(
-                {"write": [*map(asdict, written)], "read": [*map(asdict, read)], "live": live, "kill": killed}
+                {
+                    "write": [*map(asdict, written)],
+                    "read": [*map(asdict, read)],
+                    "live": live,
+                    "kill": killed,
+                    "peer": peer,
+                }
             )
         )
         return

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,7 +13,7 @@ import h5py
 import numcodecs
 import numpy as np
 import zarr
-from store_scene import CAMERAS, HEIGHT, INFO, WIDTH, scene, step_of
+from store_scene import CAMERAS, HEIGHT, INFO, RATE_HZ, WIDTH, scene, step_of
 
 from il_robot.episodes.jpeg_codec import decode, encode
 from il_robot.episodes.reader import Episode
@@ -186,3 +188,28 @@ def read_all(contest: Contest, rounds: int = 5, samples: int = 30) -> list[Read]
     speed = {name: 1 / float(np.median(values[1:])) for name, values in wall.items()}
     base, ours = median["pure JPEG decode"], median["il-robot"]
     return [Read(n, m * 1e3, speed[n], m / base, m / ours) for n, m in median.items()]
+
+
+def lerobot(contest: Contest, python: Path, others: list[Read]) -> tuple[list[Written], list[Read], str]:
+    """LeRobot's own class in its own interpreter, after the others: rows of what ran, and a sentence about it."""
+    frames = contest.folder / "frames.npz"
+    named = {"pictures": np.stack(contest.pictures), "actions": contest.actions, "cameras": np.array(CAMERAS)}
+    np.savez(frames, fps=np.array(RATE_HZ), chunk=np.array(CHUNK), **named)
+    script = Path(__file__).with_name("store_lerobot.py")
+    command = [str(python), str(script), str(frames), str(contest.folder / "lerobot")]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError as error:
+        return [], [], f"LeRobot was not measured: {error}"
+    if done.returncode:
+        return [], [], f"LeRobot was not measured: {(done.stderr.strip() or 'it failed').splitlines()[-1]}"
+    answer = json.loads(done.stdout.splitlines()[-1])
+    base, ours = (
+        next(r.cpu_ms_per_sample for r in others if r.contestant == n) for n in ("pure JPEG decode", "il-robot")
+    )
+    written, read = [], []
+    for layout, row in answer["layouts"].items():
+        name, cpu = f"LeRobot {answer['version']}, {layout}", row.pop("cpu_ms_per_sample")
+        read.append(Read(name, cpu, row.pop("samples_per_s"), cpu / base, cpu / ours))
+        written.append(Written(name, **row))
+    return written, read, f"LeRobot {answer['version']} was measured after the others, in its own process."
