@@ -83,8 +83,10 @@ class PedalNode:
     def _take_up_again(self, lost: Fault) -> None:
         """Silent until the pedal is back. Raises Fault when it stays away; one that goes with the run is none."""
         self._lost = str(lost)
-        self._node.get_logger().error(self._lost)
         self._pedal.close()
+        if self._life.wait(PARTING_S):
+            return
+        self._node.get_logger().error(self._lost)
         self._held = [0] * len(self._held)
         try:
             self._pedal = self._open()
