@@ -140,3 +140,10 @@ def test_messages_that_are_not_ours_are_bad_input_in_one_line() -> None:
         messages.from_chunk(slow, RIG.joint_names, RIG.period_ns)
     with pytest.raises(BadInput, match="a step of another rig than sim"):
         messages.from_step(trajectory(NAMES, [0.0] * 7), RIG)
+
+
+def test_a_pedal_message_of_any_length_is_understood() -> None:
+    assert messages.went_down([], [0, 1, 0, 1]) == (1, 3)
+    assert messages.went_down([0], [0, 0, 0, 1]) == (3,)
+    assert messages.went_down([0, 0, 0, 1], [0, 0, 0, 1]) == ()
+    assert messages.went_down([0, 0, 0, 1], []) == ()

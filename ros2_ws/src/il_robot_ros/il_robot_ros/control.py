@@ -140,11 +140,9 @@ class ControlNode:
                 self._watchdog.heard("recorder", self._clock.now_ns())
 
     def _on_pedal(self, message: Joy) -> None:
-        button = self._rig.pedal.takeover
         with self._lock:
             before, self._buttons = self._buttons, list(message.buttons)
-            if len(self._buttons) > button and self._buttons[button] and not (before and before[button]):
-                self._presses += 1
+            self._presses += self._rig.pedal.takeover in messages.went_down(before, self._buttons)
             self._watchdog.heard("pedal", self._clock.now_ns())
 
     def _on_chunk(self, message: JointTrajectory) -> None:

@@ -190,3 +190,8 @@ def from_step(message: JointTrajectory, rig: Rig) -> Step:
         intervention=intervention,
         gate=Gate(gate),
     )
+
+
+def went_down(before: Sequence[int], now: Sequence[int]) -> tuple[int, ...]:
+    """The buttons of a ``Joy`` that are down ``now`` and were not ``before``; the two may differ in length."""
+    return tuple(i for i, down in enumerate(now) if down and (i >= len(before) or not before[i]))

@@ -129,9 +129,8 @@ class RecorderNode:
     def _on_pedal(self, message: Joy) -> None:
         held, before = list(message.buttons), self._buttons
         self._buttons = held
-        pressed = {i for i, down in enumerate(held) if down and (i >= len(before) or not before[i])}
         meaning = {getattr(self._rig.pedal, field.name): field.name for field in fields(self._rig.pedal)}
-        for button in sorted(pressed):
+        for button in messages.went_down(before, held):
             self._act(meaning.get(button, ""))
 
     def _act(self, word: str) -> None:
