@@ -147,3 +147,11 @@ def test_a_pedal_message_of_any_length_is_understood() -> None:
     assert messages.went_down([0], [0, 0, 0, 1]) == (3,)
     assert messages.went_down([0, 0, 0, 1], [0, 0, 0, 1]) == ()
     assert messages.went_down([0, 0, 0, 1], []) == ()
+
+
+def test_a_chunk_that_is_not_a_number_is_bad_input() -> None:
+    qpos = np.zeros((3, len(RIG.joints)), np.float32)
+    qpos[1, 2] = np.nan
+    message = messages.to_chunk(ActionChunk(qpos, 10**18, RIG.period_ns), RIG.joint_names)
+    with pytest.raises(BadInput, match="not numbers"):
+        messages.from_chunk(message, RIG.joint_names, RIG.period_ns)

@@ -146,7 +146,12 @@ class ControlNode:
             self._watchdog.heard("pedal", self._clock.now_ns())
 
     def _on_chunk(self, message: JointTrajectory) -> None:
-        chunk = messages.from_chunk(message, self._rig.joint_names, self._rig.period_ns)
+        try:
+            chunk = messages.from_chunk(message, self._rig.joint_names, self._rig.period_ns)
+        except BadInput as error:
+            # Not followed, and not heard: a policy that goes on like this makes the followers hold.
+            self._node.get_logger().error(f"policy: {error}")
+            return
         with self._lock:
             self._chunks.append(chunk)
             self._watchdog.heard("policy", chunk.start_ns)

@@ -103,7 +103,7 @@ def to_chunk(chunk: ActionChunk, names: Sequence[str]) -> JointTrajectory:
 
 
 def from_chunk(message: JointTrajectory, names: Sequence[str], period_ns: int) -> ActionChunk:
-    """The chunk; raises BadInput when it is empty, lacks a joint or has another period than the rig."""
+    """The chunk; raises BadInput when it is empty, lacks a joint, is not finite or has another period than the rig."""
     if not message.points:
         raise BadInput("an action chunk without a point")
     if len(message.points) > 1:
@@ -111,6 +111,8 @@ def from_chunk(message: JointTrajectory, names: Sequence[str], period_ns: int) -
         if abs(given - period_ns) > 1_000:
             raise BadInput(f"an action chunk with a period of {given / 1e6} ms; the rig has {period_ns / 1e6} ms")
     qpos = np.stack([_values(point.positions, message.joint_names) for point in message.points])
+    if not np.isfinite(qpos).all():
+        raise BadInput("an action chunk with values that are not numbers")
     return ActionChunk(qpos[:, _order(message.joint_names, names)], from_stamp(message.header.stamp), period_ns)
 
 

@@ -24,7 +24,7 @@ from calibration.rig_file import load_rig
 from il_robot.episodes.layout import Losses, Outcome, episode_info
 from il_robot.episodes.pairing import Pairing
 from il_robot.episodes.writer import EpisodeWriter
-from il_robot.errors import IlRobotError
+from il_robot.errors import Fault, IlRobotError
 from il_robot.rig import NS_PER_S
 from il_robot_ros import messages, process, topics
 from il_robot_ros.clock import clock_of
@@ -170,6 +170,8 @@ class RecorderNode:
     def _beat(self) -> None:
         self._write_ready()
         if self._writer is not None:
+            if not self._writer.path.is_dir():
+                raise Fault(f"{self._writer.path} is gone: somebody removed the episode while it was recorded")
             self._state = "recording" if self._until_ns == NEVER_NS else "saving"
         else:
             silent = ", ".join(self._pairing.unheard)
