@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import tyro
 from tyro.conf import Positional
 
+from il_robot import __version__
 from il_robot.errors import BadInput, Fault, IlRobotError, nearest
 
 if TYPE_CHECKING:
@@ -168,6 +169,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(words: list[str]) -> int:
+    if words == ["--version"]:
+        print(f"il-robot {__version__}")
+        return 0
     name = next((" ".join(words[:n]) for n in (3, 2, 1) if " ".join(words[:n]) in COMMANDS), None)
     if name is None:
         return _list(words)

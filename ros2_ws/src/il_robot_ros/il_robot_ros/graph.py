@@ -168,6 +168,8 @@ def _teleop(given: Mapping[str, str]) -> tuple[Process, ...]:
 
 def _replay(given: Mapping[str, str]) -> tuple[Process, ...]:
     episode = _folder(given, "episode", "an episode (a folder *.zarr)")
+    if inside := sorted(Path(episode).glob("*.zarr")):
+        raise BadInput(f"episode:={given['episode']} is a dataset; name one of its episodes: {inside[0]}")
     given = {**given, "episodes": "1", "seed": "0"}
     return (
         *_rig_processes(given),
