@@ -64,18 +64,20 @@ class Life:
         """Start ``work`` in a thread; an error there ends the process."""
 
         def guarded() -> None:
-            self._failed = True
+            ended_well = False
             try:
                 work()
-                self._failed = False
+                ended_well = True
             except IlRobotError as error:
                 self.stop(error)
             except (ROSInterruptException, RCLError):
                 # What ROS says of a context that is gone; anything else is a bug and shows its traceback.
                 if not self.stopping:
                     raise
-                self._failed = False
+                ended_well = True
             finally:
+                # Another thread that ends well must not hide this one.
+                self._failed |= not ended_well
                 self._stop.set()
 
         thread = threading.Thread(target=guarded, name=name)
