@@ -132,7 +132,8 @@ class _Script:
         }
 
     def say(self, title: str, text: str) -> None:
-        self._console.rule(f"[bold]{title}[/bold]  {text}", align="left")
+        self._console.rule(f"[bold]{title}[/bold]", align="left")
+        self._console.print(text, highlight=False)
 
     def run(self, *words: str, to: Path | None = None) -> None:
         """Run ``il-robot WORDS``; its output goes to the terminal, or to a file. Raises Fault when it fails."""

@@ -18,13 +18,12 @@ from il_robot.sim.expert import Expert
 from il_robot.sim.manner import Style
 from il_robot.sim.rollout import Outcome
 from il_robot.sim.task import Milestone
+from il_robot.sim.tasks import DEMONSTRATION_SEEDS
 from il_robot.sim.world import World
 from il_robot.types import Floats, Frame, Image, Mode, Observation, Step
 
 EPISODE_STEPS = 500
 """The longest a demonstration may take."""
-DEMONSTRATION_SEEDS = 1_000_000
-"""Demonstrations start from seeds below this, evaluations from seeds above: none starts where another did."""
 _FAILURES_PER_EPISODE = 3
 """More failed demonstrations than this for each one asked for: something is wrong with the rig."""
 

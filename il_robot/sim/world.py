@@ -12,11 +12,11 @@ from il_robot.rig import Rig
 from il_robot.sim import disturbances, scene
 from il_robot.sim.arm import FINGER_CLOSED_M, FINGER_OPEN_M
 from il_robot.sim.cameras import Cameras
+from il_robot.sim.tasks import TASKS
 from il_robot.types import Floats, Image, Observation
 
 import mujoco  # isort: skip
 
-TASKS = ("transfer_cube",)
 CUBE_START = ((0.0, 0.2), (-0.1, 0.1))
 """x and y [m] that the cube's place is drawn from, uniformly; as in ACT's transfer cube."""
 

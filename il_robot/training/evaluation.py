@@ -9,9 +9,9 @@ from statistics import NormalDist
 
 from il_robot.errors import BadInput
 from il_robot.sim import rollout
-from il_robot.sim.collect import DEMONSTRATION_SEEDS
 from il_robot.sim.rollout import Listener, Outcome
 from il_robot.sim.task import Milestone
+from il_robot.sim.tasks import DEMONSTRATION_SEEDS
 from il_robot.sim.world import World
 from il_robot.training.driver import Driver
 

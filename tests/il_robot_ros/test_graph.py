@@ -70,7 +70,10 @@ def test_mistakes_are_one_line_with_the_nearest_word(name: str, arguments: dict[
         "speed nan": ({**good, "speed": "nan", "use_sim_time": "true"}, "above 0"),
         "truth": ({**good, "use_sim_time": "True"}, "allowed: true, false"),
         "rig": ({**good, "rig": "smi"}, "did you mean 'sim'"),
+        "task": ({**good, "task": "transfer_cub"}, "did you mean 'transfer_cube'"),
     }
+    if name == "collect":
+        wrong["seed of evaluations"] = ({**good, "seed": "1000000"}, "allowed: below 1000000")
     for given_, words in wrong.values():
         with pytest.raises(BadInput) as error:
             graph(name).processes(given_)

@@ -12,7 +12,8 @@ from il_robot.errors import BadInput
 from il_robot.rig import Rig
 from il_robot.sim import collect as collecting
 from il_robot.sim import rollout
-from il_robot.sim.collect import DEMONSTRATION_SEEDS, collect, with_cameras
+from il_robot.sim.collect import collect, with_cameras
+from il_robot.sim.tasks import DEMONSTRATION_SEEDS
 from il_robot.sim.world import World
 
 

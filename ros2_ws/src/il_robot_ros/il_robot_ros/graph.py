@@ -17,6 +17,7 @@ from pathlib import Path
 
 from calibration.rig_file import load_rig
 from il_robot.errors import BadInput, nearest
+from il_robot.sim.tasks import DEMONSTRATION_SEEDS, TASKS
 
 Value = str | int | float | bool
 GRACE_S = 3.0
@@ -139,6 +140,8 @@ SPEED = Argument("speed", "1.0", "with use_sim_time: simulated seconds per real 
 
 
 def _collect(given: Mapping[str, str]) -> tuple[Process, ...]:
+    if _integer(given, "seed") >= DEMONSTRATION_SEEDS:
+        raise BadInput(f"seed:={given['seed']}; allowed: below {DEMONSTRATION_SEEDS}, where evaluations start")
     return (
         *_rig_processes(given, frees_leaders=True),
         _control(given, autonomous=False),
@@ -193,7 +196,8 @@ def _rig_processes(given: Mapping[str, str], frees_leaders: bool = False) -> tup
     if not 0 < speed <= 100:
         raise BadInput(f"speed:={given['speed']}; allowed: above 0, at most 100")
     if _simulated(given):
-        simulator = Process("sim", {**shared, "task": given["task"], "seed": _integer(given, "seed"), "speed": speed})
+        task = _choice(given, "task", TASKS)
+        simulator = Process("sim", {**shared, "task": task, "seed": _integer(given, "seed"), "speed": speed})
         device = str(_pedal_link()) if given["pedal"] == RIG_PEDAL else given["pedal"]
         return simulator, Process("pedal", {**shared, "device": device})
     if shared["use_sim_time"]:
