@@ -32,8 +32,8 @@ class Recording:
     skew_ms: float | None
 
     @property
-    def dropped(self) -> int:
-        return sum(camera.dropped for camera in self.cameras)
+    def lost(self) -> int:
+        return sum(camera.lost for camera in self.cameras)
 
     @property
     def frames(self) -> int:
@@ -54,6 +54,8 @@ class Training:
     asked_steps: int
     episodes: int
     """Trained on."""
+    validation_episodes: int
+    """Kept out of training, to measure it by."""
     loss: float | None
     """Newest logged."""
     validation: float | None
@@ -119,6 +121,7 @@ def _training(trained: Trained) -> Training:
         steps=max((int(line["step"]) for line in trained.metrics), default=0),
         asked_steps=description.recipe.steps,
         episodes=len(description.data.train),
+        validation_episodes=len(description.data.validation),
         loss=newest("loss"),
         validation=newest("validation"),
         cpu_s=newest("cpu_s"),
@@ -126,10 +129,10 @@ def _training(trained: Trained) -> Training:
 
 
 def headlines(summary: Summary) -> tuple[Headline, ...]:
-    """What to read first: success, drops, lateness, takeover, command step."""
+    """What to read first: success, lost frames, lateness, takeover, command step."""
     return (
         _held(summary.evaluation),
-        _dropped(summary.recordings),
+        _lost(summary.recordings),
         _late(summary.recordings),
         *_takeover(summary.takeovers),
         Headline("on disk", size_text(summary.size_bytes), _minutes(summary.recordings), None),
@@ -144,16 +147,16 @@ def _held(evaluation: Evaluated | None) -> Headline:
     return Headline("held success", f"{held.rate:.0%}", note, None)
 
 
-def _dropped(recordings: tuple[Recording, ...]) -> Headline:
+def _lost(recordings: tuple[Recording, ...]) -> Headline:
     frames = sum(recording.frames for recording in recordings)
     if not frames:
-        return Headline("dropped frames", "n/a", "nothing was recorded in real time", None)
-    dropped = sum(recording.dropped for recording in recordings)
-    return Headline("dropped frames", str(dropped), f"of {frames:,} in real time; {_parts(recordings)}", dropped == 0)
+        return Headline("lost frames", "n/a", "nothing was recorded in real time", None)
+    lost = sum(recording.lost for recording in recordings)
+    return Headline("lost frames", str(lost), f"of {frames:,} in real time; {_parts(recordings)}", lost == 0)
 
 
 def _parts(recordings: tuple[Recording, ...]) -> str:
-    return ", ".join(f"{recording.dropped} {recording.name}" for recording in recordings if recording.frames)
+    return ", ".join(f"{recording.lost} {recording.name}" for recording in recordings if recording.frames)
 
 
 def _late(recordings: tuple[Recording, ...]) -> Headline:
