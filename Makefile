@@ -15,8 +15,7 @@ demo: $(INSTALLED)
 	$(BIN)/il-robot demo --out demo
 
 test: $(INSTALLED)
-	$(BIN)/pytest --ignore tests/il_robot_ros/test_real_rig.py
-	$(BIN)/pytest tests/il_robot_ros/test_real_rig.py # in a process of its own: see CONTRIBUTING
+	$(BIN)/pytest
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -19,7 +19,8 @@ REPLY_S = 0.006
 """How long servos may take beyond the time on the wire. Well under a 20 ms period, well over a 1 ms USB latency."""
 SINGLE_TRIES = 4
 """Single reads and writes are part of a start, never of a control cycle: better late than failed."""
-PING_TRIES = 4
+PING_TRIES = 12
+"""Half a second of silence: longer than a servo takes to wake up, or a busy machine to come round to its adapter."""
 FAST_TRIES = 3
 ALERT = 0x80
 

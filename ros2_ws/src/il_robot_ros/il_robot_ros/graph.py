@@ -129,6 +129,8 @@ RIG = Argument("rig", "sim", "the rig: a name (sim) or the path of a rig.yaml")
 TASK = Argument("task", "transfer_cube", "what is being done; in simulation: which scene is built")
 EPISODES = Argument("episodes", "0", "episodes until the run ends by itself (scripted operator); 0 = until Ctrl-C")
 SEED = Argument("seed", "0", "seed of the simulated scene; each episode takes the next one")
+_FRESH = replace(SEED, default="1000")
+"""A policy is deployed at starts where, unless somebody asks for it, no demonstration began."""
 PEDAL = Argument("pedal", RIG_PEDAL, "rig (what the rig has; simulated: scripted), keyboard, or a serial port's path")
 OPERATOR = Argument("operator", "scripted", "name of the operator, kept in every episode")
 STYLE = Argument("style", "closed_loop", f"how the scripted operator moves: {', '.join(STYLES)}")
@@ -255,7 +257,7 @@ GRAPHS: Mapping[str, Graph] = {
         Graph(
             "deploy",
             "let a policy drive, take over with the pedal, record both",
-            (_POLICY, RIG, TASK, _DATASET, EPISODES, SEED, PEDAL, OPERATOR, EXECUTION, DEVICE, KNOCK, *_CLOCK),
+            (_POLICY, RIG, TASK, _DATASET, EPISODES, _FRESH, PEDAL, OPERATOR, EXECUTION, DEVICE, KNOCK, *_CLOCK),
             _deploy,
         ),
         Graph(
