@@ -47,7 +47,7 @@ def real_time(folder: Path, seconds: float) -> dict[str, float]:
         "cpu_percent": 100 * used / wall,
         "encode_percent": 100 * encode_share,
         "late_p99_ms": float(np.percentile(late, 99)) * 1e3,
-        "frames_missing": sum(writer.dropped.values()) + (steps - Episode(path).steps) * len(CAMERAS),
+        "frames_missing": sum(writer.missing.values()) + (steps - Episode(path).steps) * len(CAMERAS),
         "memory_growth_mb": grown / 1e3,
         "close_ms": (time.perf_counter() - before) * 1e3,
     }

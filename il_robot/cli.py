@@ -53,7 +53,7 @@ COMMANDS = {
     "dataset plot": ("il_robot.episodes.commands:plot", "Draw an episode into one picture"),
     "dataset merge": ("il_robot.episodes.editing:merge", "Copy episodes of several datasets into one"),
     "dataset split": ("il_robot.episodes.editing:split", "Copy a dataset's episodes into two"),
-    "dataset prune": ("il_robot.episodes.editing:prune", "Take episodes out of a dataset"),
+    "dataset prune": ("il_robot.episodes.pruning:prune", "Take episodes out of a dataset"),
     "dataset trim": ("il_robot.episodes.editing:trim", "Copy episodes without their idle head and tail"),
     "dataset view": ("il_robot.episodes.view:view", "Show an episode in Rerun, or write its .rrd file"),
     "dataset import aloha": ("il_robot.episodes.conversion.commands:import_aloha", "Take in ALOHA HDF5 files"),

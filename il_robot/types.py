@@ -56,7 +56,7 @@ class Frame:
     time_ns: int
     """When it was captured."""
     sequence: int
-    """The camera's own count: a gap in it is a dropped frame."""
+    """The camera's own count: a gap in it is a frame that was lost on the way."""
 
 
 @dataclass(frozen=True)

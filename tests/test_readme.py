@@ -63,7 +63,7 @@ def run(line: str, folder: Path) -> str:
         timeout=150,
         stdin=subprocess.DEVNULL,
     )
-    # A loaded machine may drop frames, which validate reports with 1; anything else must succeed.
+    # A loaded machine may lose frames, which validate reports with 1; anything else must succeed.
     allowed = (0, 1) if "validate" in line else (0,)
     assert done.returncode in allowed, f"{line}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
     return done.stdout

@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
-import json as json_text
 from pathlib import Path
-from typing import Annotated
 
-import tyro
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from tyro.conf import Positional
 
+from il_robot.episodes.answer import AsJson, answer, progress_bar, tracked
 from il_robot.episodes.dataset import episode_folders
+from il_robot.episodes.location import refuse_url
 from il_robot.episodes.recovery import recover as recover_episode
 from il_robot.episodes.summary import DatasetSummary, summarise
 from il_robot.episodes.validation import validate_dataset
 from il_robot.errors import Fault, IlRobotError
 
-AsJson = Annotated[bool, tyro.conf.arg(name="json")]
-
 
 def info(dataset: Positional[Path], /, as_json: AsJson = False) -> int:
-    """Show what a dataset holds: episodes, steps, minutes, rates, drops, outcomes, size.
+    """Show what a dataset holds: episodes, steps, minutes, rates, lost frames, outcomes, size.
 
     For example:
 
@@ -45,7 +41,7 @@ def info(dataset: Positional[Path], /, as_json: AsJson = False) -> int:
             "missing": summary.missing,
             "calibrations": summary.calibrations,
         }
-        print(json_text.dumps({**dataclasses.asdict(summary), "total": totals}, indent=1))
+        answer(True, {**dataclasses.asdict(summary), "total": totals}, "")
         return 0
     console = Console()
     if not console.is_terminal:
@@ -61,7 +57,7 @@ def info(dataset: Positional[Path], /, as_json: AsJson = False) -> int:
     if len(summary.calibrations) > 1:
         told = ", ".join(f"{digest[:8]} ({count} episodes)" for digest, count in summary.calibrations.items())
         console.print(f"recorded under different calibrations: {told}", highlight=False, soft_wrap=True)
-    for name, why in summary.skipped.items():
+    for name, why in summary.left_out.items():
         console.print(f"left out: {name}: {why}", soft_wrap=True, markup=False)
     return 0
 
@@ -81,16 +77,11 @@ def validate(dataset: Positional[Path], /, as_json: AsJson = False) -> int:
         as_json: print JSON for a script instead of lines.
     """
     folders = episode_folders(dataset)
-    with _progress() as progress:
-        task = progress.add_task("validating", total=len(folders))
-        findings = validate_dataset(dataset, done=lambda _: progress.advance(task))
-    if as_json:
-        print(json_text.dumps([dataclasses.asdict(finding) for finding in findings], indent=1))
-    else:
-        for finding in findings:
-            print(finding)
-        bad = len({finding.episode for finding in findings})
-        print(f"{len(folders)} episodes: {len(findings)} faults in {bad} of them" if findings else "no fault found")
+    with progress_bar("validating", len(folders)) as advance:
+        findings = validate_dataset(dataset, done=lambda _: advance())
+    bad = len({finding.episode for finding in findings})
+    end = f"{len(folders)} episodes: {len(findings)} faults in {bad} of them" if findings else "no fault found"
+    answer(as_json, [dataclasses.asdict(finding) for finding in findings], "\n".join([*map(str, findings), end]))
     return 1 if findings else 0
 
 
@@ -102,28 +93,28 @@ def recover(dataset: Positional[Path], /, as_json: AsJson = False) -> int:
     For example:
 
         il-robot dataset recover data/cube
+        il-robot dataset recover data/cube --json
 
     Args:
         dataset: a folder of episodes.
         as_json: print JSON for a script instead of lines.
     """
+    refuse_url(dataset, "recover")
     done, failed = [], {}
-    for folder in episode_folders(dataset):
+    for folder in tracked(episode_folders(dataset), "recovering"):
         try:
             done.append(recover_episode(folder))
         except IlRobotError as error:
             failed[folder.name] = str(error)
-    if as_json:
-        print(json_text.dumps({"episodes": [dataclasses.asdict(one) for one in done], "failed": failed}, indent=1))
-        return 1 if failed else 0
-    for one in done:
-        lost = f", {one.damaged_frames} frames damaged" if one.damaged_frames else ""
-        if one.state != "untouched":
-            print(f"{one.episode}: {one.state}: {one.steps} steps{lost}")
-    for text in failed.values():
-        print(text)
-    untouched = sum(one.state == "untouched" for one in done)
-    print(f"{len(done) - untouched} recovered, {untouched} were complete, {len(failed)} could not be recovered")
+    mended = [one for one in done if one.state != "untouched"]
+    lines = [
+        f"{one.episode}: {one.state}: {one.steps} steps"
+        + (f", {one.damaged_frames} frames damaged" if one.damaged_frames else "")
+        for one in mended
+    ]
+    counts = f"{len(mended)} recovered, {len(done) - len(mended)} were complete, {len(failed)} could not be recovered"
+    data = {"episodes": [dataclasses.asdict(one) for one in done], "failed": failed}
+    answer(as_json, data, "\n".join([*lines, *failed.values(), counts]))
     return 1 if failed else 0
 
 
@@ -152,7 +143,7 @@ def plot(episode: Positional[Path], /, out: Path) -> int:
 def _table(summary: DatasetSummary) -> Table:
     table = Table(title=summary.dataset, title_justify="left", box=box.SIMPLE_HEAD)
     table.add_column("episode", no_wrap=True)
-    for name in ("steps", "s", "Hz", "miss/rep/skip", "takeovers", "MB"):
+    for name in ("steps", "s", "Hz", "missing/repeated/skipped", "takeovers", "MB"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("outcome")
     for one in summary.episodes:
@@ -167,10 +158,3 @@ def _table(summary: DatasetSummary) -> Table:
             one.outcome + (" (recovered)" if one.recovered else f" ({one.fault})" if one.fault else ""),
         )
     return table
-
-
-def _progress() -> Progress:
-    """Drawn on the error stream, so that the output can be piped."""
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)

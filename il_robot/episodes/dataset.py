@@ -22,28 +22,28 @@ class Dataset:
     """The complete episodes of a folder, in the order of their names."""
 
     def __init__(self, path: Path | str, validation_share: float = VALIDATION_SHARE) -> None:
-        """Open every episode (attributes only); what cannot be used is in :attr:`skipped`.
+        """Open every episode (attributes only); what cannot be used is in :attr:`left_out`.
 
         Raises BadInput when ``path`` is no folder, holds no episode, or none that can be used.
         """
         self.path = location(path)
         self.validation_share = validation_share
         self.episodes: list[Episode] = []
-        self.skipped: dict[str, str] = {}
+        self.left_out: dict[str, str] = {}
         """Name of the folder -> why it is left out."""
         for folder in episode_folders(self.path):
             try:
                 episode = Episode(folder)
             except BadInput as error:
-                self.skipped[folder.name] = str(error)
+                self.left_out[folder.name] = str(error)
                 continue
             if episode.complete:
                 self.episodes.append(episode)
             else:
-                self.skipped[folder.name] = f"not complete: il-robot dataset recover {self.path}"
+                self.left_out[folder.name] = f"not complete: il-robot dataset recover {self.path}"
         if not self.episodes:
-            reasons = "; ".join(f"{name}: {why}" for name, why in list(self.skipped.items())[:3])
-            raise BadInput(f"{self.path}: none of its {len(self.skipped)} episodes can be used: {reasons}")
+            reasons = "; ".join(f"{name}: {why}" for name, why in list(self.left_out.items())[:3])
+            raise BadInput(f"{self.path}: none of its {len(self.left_out)} episodes can be used: {reasons}")
 
     def __len__(self) -> int:
         return len(self.episodes)

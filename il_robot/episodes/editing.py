@@ -1,33 +1,47 @@
-"""The commands ``il-robot dataset merge | split | prune | trim``. Sources are never altered: copies are made.
+"""The commands ``il-robot dataset merge | split | trim``. Sources are never altered: copies are made.
 
-Only ``prune`` touches the dataset it is given: it moves episodes aside, or deletes them when told to.
+Interrupted at any moment, each leaves whole episodes only, and goes on where it was when started again.
 """
 
 from __future__ import annotations
 
 import math
-import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
-from rich.console import Console
-from rich.progress import track
 from tyro.conf import Positional
 
+from il_robot.episodes.answer import AsJson, answer, tracked
+from il_robot.episodes.attributes import read_attributes
 from il_robot.episodes.checks.motion import idle_ends
 from il_robot.episodes.dataset import VALIDATION_SHARE, Dataset
-from il_robot.episodes.layout import SUFFIX
+from il_robot.episodes.location import refuse_url
 from il_robot.episodes.reader import Episode
-from il_robot.episodes.staging import copy_episode, copy_steps
-from il_robot.episodes.validation import validate_episode
-from il_robot.errors import BadInput, nearest
-
-PRUNED = ".pruned"
-"""Folder inside a dataset that holds the episodes moved aside."""
+from il_robot.episodes.staging import clear_remains, copy_episode, copy_steps, cut_of
+from il_robot.errors import BadInput
 
 
-def merge(sources: Positional[tuple[Path, ...]], /, out: Path) -> int:
+@dataclass
+class _Copies:
+    """What became of the episodes that belong into the dataset ``out``."""
+
+    out: Path
+    copied: list[str] = field(default_factory=list)
+    there: list[str] = field(default_factory=list)
+
+    def add(self, episode: Episode, is_new: bool) -> None:
+        (self.copied if is_new else self.there).append(episode.id)
+
+    def data(self) -> dict[str, Any]:
+        return {"dataset": self.out, "copied": self.copied, "already_there": self.there}
+
+    def __str__(self) -> str:
+        return f"{self.out}: {len(self.copied)} episodes copied, {len(self.there)} were there already"
+
+
+def merge(sources: Positional[tuple[Path, ...]], /, out: Path, as_json: AsJson = False) -> int:
     """Copy the episodes of several datasets into one; interrupted, it continues when started again.
 
     An episode whose name the new dataset already has is left out if it is the same recording, and refused otherwise.
@@ -35,21 +49,25 @@ def merge(sources: Positional[tuple[Path, ...]], /, out: Path) -> int:
     For example:
 
         il-robot dataset merge data/monday data/tuesday --out data/week
+        il-robot dataset merge s3://lab/monday data/tuesday --out data/week --json
 
     Args:
         sources: the datasets.
         out: the dataset to make or to add to.
+        as_json: print JSON for a script instead of a line.
     """
     episodes = [episode for source in sources for episode in Dataset(source)]
     if not episodes:
         raise BadInput("merge: name at least one dataset")
-    _refuse_overlap(sources, out)
-    copied = sum(_copy_once(episode, out) for episode in _tracked(episodes, "copying"))
-    print(f"{out}: {copied} episodes copied, {len(episodes) - copied} were there already")
+    _prepare(sources, out)
+    copies = _Copies(out)
+    for episode in tracked(episodes, "copying"):
+        copies.add(episode, _copy_once(episode, out))
+    answer(as_json, copies.data(), str(copies))
     return 0
 
 
-def split(dataset: Positional[Path], /, out: Path, share: float = VALIDATION_SHARE) -> int:
+def split(dataset: Positional[Path], /, out: Path, share: float = VALIDATION_SHARE, as_json: AsJson = False) -> int:
     """Copy a dataset into OUT/train and OUT/validation, as its fixed split says.
 
     For example:
@@ -60,63 +78,18 @@ def split(dataset: Positional[Path], /, out: Path, share: float = VALIDATION_SHA
         dataset: the dataset.
         out: folder to make the two datasets in.
         share: part of the episodes that is for validation.
+        as_json: print JSON for a script instead of lines.
     """
     if not 0 < share < 1:
         raise BadInput(f"share {share} is not between 0 and 1")
     whole = Dataset(dataset, share)
-    _refuse_overlap([dataset], out)
-    sides = {"train": whole.train, "validation": whole.validation}
-    for name, episodes in sides.items():
-        for episode in _tracked(episodes, name):
-            _copy_once(episode, out / name)
-    print(", ".join(f"{out / name}: {len(episodes)} episodes" for name, episodes in sides.items()))
-    return 0
-
-
-def prune(
-    dataset: Positional[Path],
-    /,
-    episodes: tuple[str, ...] = (),
-    outcome: Literal["unmarked", "success", "failure"] | None = None,
-    shorter_s: float = 0.0,
-    faulty: bool = False,
-    delete: bool = False,
-) -> int:
-    """Take episodes out of a dataset: they move to DATASET/.pruned, or are deleted if you say so.
-
-    For example:
-
-        il-robot dataset prune data/cube --outcome failure
-        il-robot dataset prune data/cube --shorter-s 2 --faulty
-        il-robot dataset prune data/cube --episodes 20260101T120000_000 --delete
-
-    Args:
-        dataset: the dataset.
-        episodes: names of episodes.
-        outcome: all episodes of this outcome.
-        shorter_s: all episodes shorter than this many seconds.
-        faulty: all episodes in which `il-robot dataset validate` finds a fault.
-        delete: delete them for good.
-    """
-    if not 0 <= shorter_s < math.inf:
-        raise BadInput(f"--shorter-s {shorter_s}; allowed: 0 and more")
-    whole = Dataset(dataset)
-    known = [episode.id for episode in whole]
-    for name in episodes:
-        if name not in known:
-            raise BadInput(f"{dataset}: no episode {name!r}; {nearest(name, known)}")
-    chosen = [
-        episode
-        for episode in _tracked(whole.episodes, "looking")
-        if episode.id in episodes
-        or episode.outcome == outcome
-        or episode.steps < shorter_s * episode.info.fps
-        or (faulty and validate_episode(episode.path))
-    ]
-    for episode in chosen:
-        _take_out(episode, delete)
-    aside = "deleted" if delete else f"moved to {dataset / PRUNED}"
-    print(f"{len(chosen)} episodes {aside}, {len(whole) - len(chosen)} stay")
+    sides = {}
+    for name, episodes in (("train", whole.train), ("validation", whole.validation)):
+        _prepare([dataset], out / name)
+        sides[name] = _Copies(out / name)
+        for episode in tracked(episodes, name):
+            sides[name].add(episode, _copy_once(episode, out / name))
+    answer(as_json, {name: side.data() for name, side in sides.items()}, "\n".join(map(str, sides.values())))
     return 0
 
 
@@ -126,8 +99,9 @@ def trim(
     out: Path,
     margin_s: float = 0.5,
     motion: float = 0.01,
+    as_json: AsJson = False,
 ) -> int:
-    """Copy a dataset with the idle beginning and end of every episode cut off.
+    """Copy a dataset with the idle beginning and end of every episode cut off; interrupted, it can be started again.
 
     For example:
 
@@ -135,22 +109,25 @@ def trim(
 
     Args:
         dataset: the dataset.
-        out: the dataset to make.
+        out: the dataset to make or to add to.
         margin_s: how much of the stand is kept at either end [s].
         motion: a command that leaves its place by less than this [rad, opening] is a stand.
+        as_json: print JSON for a script instead of a line.
     """
     for name, value in (("margin-s", margin_s), ("motion", motion)):
         if not 0 <= value < math.inf:
             raise BadInput(f"--{name} {value}; allowed: 0 and more")
     whole = Dataset(dataset)
-    _refuse_overlap([dataset], out)
-    before = after = 0
-    for episode in _tracked(whole.episodes, "trimming"):
+    _prepare([dataset], out)
+    copies, before, after = _Copies(out), 0, 0
+    for episode in tracked(whole.episodes, "trimming"):
         first, end = _moving(episode, round(margin_s * episode.info.fps), motion)
-        before, after = before + episode.steps, after + end - first
-        if not (out / episode.path.name).exists():
-            copy_steps(episode, first, end, out, episode.id)
-    print(f"{out}: {len(whole)} episodes, {before - after} of {before} steps cut")
+        is_new = _cut_once(episode, first, end, out)
+        copies.add(episode, is_new)
+        if is_new:
+            before, after = before + episode.steps, after + end - first
+    data = {**copies.data(), "steps": before, "steps_cut": before - after}
+    answer(as_json, data, f"{copies}; {before - after} of {before} steps cut")
     return 0
 
 
@@ -173,28 +150,23 @@ def _copy_once(episode: Episode, out: Path) -> bool:
     return True
 
 
-def _take_out(episode: Episode, delete: bool) -> None:
-    aside = episode.path.parent / PRUNED
-    aside.mkdir(exist_ok=True)
-    target, attempt = aside / episode.path.name, 0
-    while target.exists():
-        attempt += 1
-        target = aside / f"{episode.id}_{attempt}{SUFFIX}"
-    # Also a deletion begins with this rename: interrupted, it leaves no half episode in the dataset.
-    episode.path.rename(target)
-    if delete:
-        shutil.rmtree(target)
-        if not any(aside.iterdir()):
-            aside.rmdir()
+def _cut_once(episode: Episode, first: int, end: int, out: Path) -> bool:
+    """False when ``out`` has this very cut already. Raises BadInput when it has something else of that name."""
+    there = out / episode.path.name
+    if there.exists():
+        info = read_attributes(there)[0]
+        cut = cut_of(episode, first, end)
+        if (info.recorded_at, info.configuration.get("cut")) == (episode.info.recorded_at, cut):
+            return False
+        raise BadInput(f"{there}: another episode, or another cut of it, is there already: give another folder")
+    copy_steps(episode, first, end, out, episode.id)
+    return True
 
 
-def _refuse_overlap(sources: Sequence[Path], out: Path) -> None:
+def _prepare(sources: Sequence[Path], out: Path) -> None:
+    """Throw away what an interrupted run left in ``out``. Raises BadInput where it must not be written to."""
+    refuse_url(out, "copies")
     for source in sources:
         if out.resolve() == source.resolve():
             raise BadInput(f"{out}: is the source itself: give another folder")
-
-
-def _tracked(episodes: Sequence[Episode], what: str) -> Iterable[Episode]:
-    """The same, with a progress bar on the error stream."""
-    console = Console(stderr=True)
-    return track(episodes, what, console=console, transient=True, disable=not console.is_terminal)
+    clear_remains(out)

@@ -144,7 +144,8 @@ class Losses:
     repeated: int = 0
     """Steps that show the frame of the step before."""
     skipped: int = 0
-    """Frames the camera counted that no step shows (dropped, or the camera is faster than the loop)."""
+    """Frames the camera counted that no step shows and no missing step stands for (lost between two steps, or the
+    camera is faster than the loop)."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from pathlib import Path
 from typing import Any, cast
 
@@ -71,6 +72,24 @@ def file_size(path: Path) -> int:
         return int(remote.fs.size(remote.path))
     except OSError as error:
         raise _told(error) from None
+
+
+def fetch_folder(source: Path, target: Path) -> None:
+    """A local copy of a folder with everything in it. Raises OSError with a ``strerror``."""
+    if is_local(source):
+        shutil.copytree(source, target)
+        return
+    remote: Any = source
+    try:
+        remote.fs.get(remote.path.rstrip("/") + "/", f"{target}/", recursive=True)
+    except OSError as error:
+        raise _told(error) from None
+
+
+def refuse_url(place: Path, what: str) -> None:
+    """Raises BadInput for a URL where ``what`` writes."""
+    if not is_local(location(place)):
+        raise BadInput(f"{place}: a URL is for reading only: {what} needs a folder on this machine")
 
 
 def _told(error: OSError) -> OSError:

@@ -20,6 +20,8 @@ class Tally:
         self._repeated = [0] * len(self._cameras)
         self._skipped = [0] * len(self._cameras)
         self._sequence: list[int | None] = [None] * len(self._cameras)
+        self._gap = [0] * len(self._cameras)
+        """Steps missing since the last fresh frame: they stand for as many frames of the camera's count."""
 
     def add(self, row: NDArray[Any] | np.void) -> None:
         """Count one step (a row of the journal, as :func:`row_dtype` describes it)."""
@@ -30,13 +32,14 @@ class Tally:
         for c, (state, sequence) in enumerate(zip(valid, sequences, strict=True)):
             if state == Validity.MISSING:
                 self._missing[c] += 1
+                self._gap[c] += 1
             elif state == Validity.REPEATED:
                 self._repeated[c] += 1
             else:
                 before = self._sequence[c]
-                if before is not None and sequence > before + 1:
-                    self._skipped[c] += sequence - before - 1
-                self._sequence[c] = sequence
+                if before is not None:
+                    self._skipped[c] += max(0, sequence - before - 1 - self._gap[c])
+                self._sequence[c], self._gap[c] = sequence, 0
 
     @property
     def losses(self) -> dict[str, Losses]:

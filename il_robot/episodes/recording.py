@@ -25,6 +25,7 @@ from il_robot.episodes.layout import (
     EpisodeInfo,
     Outcome,
     Recorded,
+    Validity,
 )
 from il_robot.episodes.losses import Tally
 from il_robot.episodes.recovery import recover
@@ -69,6 +70,8 @@ class Recording:
             row["control/valid"][0, self._valid_begin + c] = validity
             row["frame_offset"][0, c] = offset
             row["frame_nbytes"][0, c] = nbytes
+            if validity == Validity.MISSING:
+                row["time/camera_ns"][0, c] = row["time/camera_sequence"][0, c] = 0
         self._journal.append(self.steps, row)
         self.steps += 1
         self.tally.add(row)

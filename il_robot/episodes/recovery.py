@@ -107,6 +107,7 @@ class _IndexMender:
                     self._tables[c, slot] = place
                 except BadInput:
                     row["control/valid"][self._first + c] = Validity.MISSING
+                    row["time/camera_ns"][c] = row["time/camera_sequence"][c] = 0
                     self.damaged += 1
         return rows
 

@@ -17,6 +17,7 @@ import numpy as np
 from il_robot.episodes.columns import columns
 from il_robot.episodes.completion import sync_folder
 from il_robot.episodes.layout import SUFFIX, Validity
+from il_robot.episodes.location import fetch_folder
 from il_robot.episodes.reader import Episode
 from il_robot.episodes.recording import Recording
 from il_robot.errors import BadInput, Fault
@@ -35,7 +36,7 @@ def staged(dataset: Path, name: str) -> Iterator[Path]:
     if target.exists():
         raise BadInput(f"{target}: there already")
     try:
-        shutil.rmtree(part, ignore_errors=True)
+        clear_remains(dataset)
         part.mkdir(parents=True)
         yield part
         sync_folder(part / target.name)
@@ -43,13 +44,18 @@ def staged(dataset: Path, name: str) -> Iterator[Path]:
     except OSError as error:
         raise Fault(f"{target}: cannot be written: {error.strerror}") from None
     finally:
-        shutil.rmtree(part, ignore_errors=True)
+        clear_remains(dataset)
+
+
+def clear_remains(dataset: Path) -> None:
+    """Throw away what an interruption left of an episode being made."""
+    shutil.rmtree(dataset / _PART, ignore_errors=True)
 
 
 def copy_episode(episode: Path, dataset: Path, name: str) -> None:
-    """A copy of the folder ``episode`` in ``dataset``, called ``name``."""
+    """A copy of the folder ``episode``, which may lie at a URL, in ``dataset``, called ``name``."""
     with staged(dataset, name) as folder:
-        shutil.copytree(episode, folder / f"{name}{SUFFIX}")
+        fetch_folder(episode, folder / f"{name}{SUFFIX}")
 
 
 def copy_steps(episode: Episode, first: int, end: int, dataset: Path, name: str) -> None:
@@ -59,8 +65,8 @@ def copy_steps(episode: Episode, first: int, end: int, dataset: Path, name: str)
     """
     if not 0 <= first < end <= episode.steps:
         raise BadInput(f"{episode.path}: steps {first}..{end} are not within its {episode.steps} steps")
-    cut = {"episode": episode.id, "first": first, "end": end}
-    info = replace(episode.info, configuration={**episode.info.configuration, "cut": cut})
+    cut = {"cut": cut_of(episode, first, end)}
+    info = replace(episode.info, configuration={**episode.info.configuration, **cut})
     arrays = {column.path: episode.array(column.path)[first:end] for column in columns(info)}
     with staged(dataset, name) as folder:
         recording = Recording(folder, info, name, minimum_s=(end - first) / info.fps)
@@ -71,6 +77,11 @@ def copy_steps(episode: Episode, first: int, end: int, dataset: Path, name: str)
             recording.write(row, [_frame(episode, c, t) for c in range(len(info.cameras))])
         recording.finish(episode.outcome)
         recording.settle(sync=False)
+
+
+def cut_of(episode: Episode, first: int, end: int) -> dict[str, str | int]:
+    """How a cut notes where it comes from."""
+    return {"episode": episode.id, "first": first, "end": end}
 
 
 def _frame(episode: Episode, c: int, t: int) -> Frame | None:

@@ -43,7 +43,7 @@ class DatasetSummary:
 
     dataset: str
     episodes: list[EpisodeSummary]
-    skipped: dict[str, str]
+    left_out: dict[str, str]
     """Folder -> why it is left out."""
 
     @property
@@ -75,7 +75,7 @@ class DatasetSummary:
 def summarise(path: Path) -> DatasetSummary:
     """The numbers of every complete episode. Raises BadInput when ``path`` is not a dataset."""
     dataset = Dataset(path)
-    return DatasetSummary(str(path), [summarise_episode(episode) for episode in dataset], dataset.skipped)
+    return DatasetSummary(str(path), [summarise_episode(episode) for episode in dataset], dataset.left_out)
 
 
 def summarise_episode(episode: Episode) -> EpisodeSummary:

@@ -85,7 +85,7 @@ class EpisodeWriter:
         return self._recording.tally.losses
 
     @property
-    def dropped(self) -> dict[str, int]:
+    def missing(self) -> dict[str, int]:
         """Camera name -> steps without a frame."""
         return {name: loss.missing for name, loss in self.losses.items()}
 

@@ -27,13 +27,14 @@ class CameraFrames:
     repeated: int
     """Steps that show the frame of the step before."""
     skipped: int
-    """Frames that the camera counted and no step shows."""
+    """Frames that the camera counted, no step shows and no missing step stands for."""
     age_p50_ms: float
     """From capture to the step, over fresh frames."""
     age_max_ms: float
 
     @property
-    def dropped(self) -> int:
+    def lost(self) -> int:
+        """See the words in ``docs/episode-format.md``."""
         return self.missing + self.skipped
 
 

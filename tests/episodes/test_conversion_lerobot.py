@@ -84,6 +84,12 @@ def test_the_layout_is_that_of_version_3(source: Path, tmp_path: Path) -> None:
 def test_a_missing_frame_is_filled_and_said(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run("export", "lerobot", source, tmp_path / "out", "--images", "jpeg")
     assert "2 missing frames" in capsys.readouterr().out
+    run("export", "lerobot", source, tmp_path / "out2", "--images", "jpeg", "--json")
+    told = json.loads(capsys.readouterr().out)
+    assert told == {"folder": str(tmp_path / "out2"), "episodes": ["ep_0", "ep_1"], "missing_frames_filled": 2}
+    run("import", "lerobot", tmp_path / "out2", tmp_path / "back", "--json")
+    told = json.loads(capsys.readouterr().out)
+    assert told == {"dataset": str(tmp_path / "back"), "imported": 2, "already_there": 0}
 
 
 def test_what_lerobot_wrote_is_read(tmp_path: Path) -> None:

@@ -128,8 +128,8 @@ def test_unusable_episodes_are_left_out_and_named(tmp_path: Path) -> None:
     (tmp_path / "c.zarr").mkdir()
     dataset = Dataset(tmp_path)
     assert [episode.id for episode in dataset] == ["a"]
-    assert set(dataset.skipped) == {"b.zarr", "c.zarr"}
-    assert "damaged" in dataset.skipped["b.zarr"]
+    assert set(dataset.left_out) == {"b.zarr", "c.zarr"}
+    assert "damaged" in dataset.left_out["b.zarr"]
     shutil.rmtree(tmp_path / "a.zarr")
     with pytest.raises(BadInput, match="none of its 2 episodes can be used"):
         Dataset(tmp_path)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from recorded import frames_of, info_of, record, step_of
 
-from il_robot.episodes import editing, staging
+from il_robot.cli import main
+from il_robot.episodes import editing, pruning, staging
 from il_robot.episodes.dataset import Dataset
 from il_robot.episodes.layout import Validity
 from il_robot.episodes.reader import Episode
@@ -110,16 +113,16 @@ def test_prune_moves_aside_and_deletes_only_when_told(tmp_path: Path) -> None:
     record(dataset, INFO, 2, episode_id="short")
     (dataset / "b.zarr" / "action" / "zarr.json").unlink()
     kept = bytes_of(dataset / "failed.zarr")
-    editing.prune(dataset, outcome="failure")
+    pruning.prune(dataset, outcome="failure")
     assert bytes_of(dataset / ".pruned" / "failed.zarr") == kept
-    editing.prune(dataset, shorter_s=0.1, delete=True)
+    pruning.prune(dataset, shorter_s=0.1, delete=True)
     assert not (dataset / "short.zarr").exists()
     assert sorted(path.name for path in (dataset / ".pruned").iterdir()) == ["failed.zarr"]
-    editing.prune(dataset, faulty=True)
+    pruning.prune(dataset, faulty=True)
     assert [episode.id for episode in Dataset(dataset)] == ["a"]
     with pytest.raises(BadInput, match="no episode 'nope'"):
-        editing.prune(dataset, episodes=("nope",))
-    editing.prune(dataset)
+        pruning.prune(dataset, episodes=("nope",))
+    pruning.prune(dataset)
     assert len(Dataset(dataset)) == 1
 
 
@@ -128,7 +131,7 @@ def test_lengths_that_cannot_be_are_one_line(tmp_path: Path, wrong: float) -> No
     with pytest.raises(BadInput, match=r"--margin-s .*; allowed: 0 and more"):
         editing.trim(tmp_path, out=tmp_path / "out", margin_s=wrong)
     with pytest.raises(BadInput, match=r"--shorter-s .*; allowed: 0 and more"):
-        editing.prune(tmp_path, shorter_s=wrong)
+        pruning.prune(tmp_path, shorter_s=wrong)
 
 
 def test_trim_cuts_the_idle_ends(tmp_path: Path) -> None:
@@ -173,3 +176,45 @@ def test_missing_frames_stay_missing_in_a_cut(tmp_path: Path) -> None:
             copy_steps(episode, first, end, tmp_path, "other")
     with pytest.raises(BadInput, match="there already"):
         copy_steps(episode, 0, 5, tmp_path, "cut")
+
+
+def test_trim_into_a_folder_that_has_some_counts_only_what_it_did(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, out = fill(tmp_path / "source", "pq", steps=20), tmp_path / "out"
+    told = run_json(capsys, "trim", source, "--out", out, "--margin-s", "0", "--motion", "0.005")
+    assert (told["copied"], told["already_there"], told["steps"]) == (["p", "q"], [], 40)
+    assert 0 < told["steps_cut"] == 40 - sum(episode.steps for episode in Dataset(out))
+    fill(source, "r", steps=20)
+    told = run_json(capsys, "trim", source, "--out", out, "--margin-s", "0", "--motion", "0.005")
+    assert (told["copied"], told["already_there"], told["steps"]) == (["r"], ["p", "q"], 20)
+    assert told["steps_cut"] == 20 - Episode(out / "r.zarr").steps
+    with pytest.raises(BadInput, match="another cut of it"):
+        editing.trim(source, out, margin_s=0.04, motion=0.005)
+
+
+def test_every_command_tells_scripts_what_it_did(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    a, out = fill(tmp_path / "a", "pq"), tmp_path / "out"
+    fill(out, "p")
+    shutil.rmtree(out / "p.zarr")
+    shutil.copytree(a / "p.zarr", out / "p.zarr")
+    told = run_json(capsys, "merge", a, "--out", out)
+    assert told == {"dataset": str(out), "copied": ["q"], "already_there": ["p"]}
+    told = run_json(capsys, "split", a, "--out", tmp_path / "parts", "--share", "0.5")
+    assert sorted(told["train"]["copied"] + told["validation"]["copied"]) == ["p", "q"]
+    told = run_json(capsys, "prune", out, "--episodes", "q")
+    assert told == {
+        "dataset": str(out),
+        "taken_out": ["q"],
+        "moved_to": str(out / ".pruned"),
+        "deleted": False,
+        "stay": 1,
+    }
+    assert run_json(capsys, "prune", a, "--outcome", "success", "--delete")["stay"] == 0
+    assert list(a.iterdir()) == []
+
+
+def run_json(capsys: pytest.CaptureFixture[str], command: str, *words: object) -> dict[str, Any]:
+    assert main(["dataset", command, *map(str, words), "--json"]) == 0
+    told: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return told

@@ -70,7 +70,7 @@ def test_kill_9_loses_no_acknowledged_step(tmp_path: Path, seed: int) -> None:
     acknowledged = kill_after(start_recorder(tmp_path), chance.randrange(1, 400), chance.random() * 0.05)
 
     (killed,) = (path for path in tmp_path.glob("*.zarr") if path != finished)
-    assert set(Dataset(tmp_path).skipped) == {killed.name}
+    assert set(Dataset(tmp_path).left_out) == {killed.name}
     live = Episode(killed)
     assert not live.complete
     assert live.steps >= acknowledged

@@ -12,7 +12,7 @@ import pytest
 from recorded import START_NS, frames_of, image_of, info_of, record, step_of
 
 from il_robot.episodes.jpeg_codec import encode
-from il_robot.episodes.layout import FRAMES_PER_SHARD, JOURNAL, ROWS_PER_CHUNK, Validity
+from il_robot.episodes.layout import FRAMES_PER_SHARD, JOURNAL, ROWS_PER_CHUNK, Losses, Validity
 from il_robot.episodes.reader import Episode
 from il_robot.episodes.writer import EpisodeWriter
 from il_robot.errors import BadInput, Fault
@@ -72,7 +72,8 @@ def test_a_missing_frame_is_marked_and_shifts_nothing(tmp_path: Path) -> None:
 
     assert np.flatnonzero(episode.validity("cam_high") == Validity.MISSING).tolist() == [3, 4, 5]
     assert (episode.validity("cam_wrist") == Validity.FRESH).all()
-    assert episode.recorded.losses["cam_high"].missing == 3
+    assert episode.recorded.losses["cam_high"] == Losses(missing=3)
+    assert not episode.camera_ns[3:6, 0].any() and not episode.camera_sequence[3:6, 0].any()
     with pytest.raises(BadInput, match="cam_high has no frame at step 4"):
         episode.image("cam_high", 4)
     for t in (2, 6, 29):

@@ -78,6 +78,19 @@ def test_the_command_line_takes_a_url(url: str, capsys: pytest.CaptureFixture[st
     assert "2 episodes, 520 steps" in capsys.readouterr().out
 
 
+def test_a_dataset_at_a_url_is_merged_and_trimmed_into_a_folder_and_never_written(
+    local: Path, url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["dataset", "merge", url, "--out", str(tmp_path / "out")]) == 0
+    for file in sorted(path for path in local.rglob("*") if path.is_file() and ".zarr" in str(path)):
+        assert (tmp_path / "out" / file.relative_to(local)).read_bytes() == file.read_bytes()
+    assert main(["dataset", "trim", url, "--out", str(tmp_path / "trimmed")]) == 0
+    capsys.readouterr()
+    for words in (["prune", url, "--delete"], ["recover", url], ["merge", str(local), "--out", url]):
+        assert main(["dataset", *words]) == 2
+        assert "a URL is for reading only" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("place", "words"),
     [

@@ -88,7 +88,7 @@ def test_old_future_and_backward_frames_are_found(tmp_path: Path) -> None:
     assert ("future", "cam_wrist", 5, 6) in future
 
 
-def test_missing_and_dropped_frames_are_found(tmp_path: Path) -> None:
+def test_missing_and_skipped_frames_are_found(tmp_path: Path) -> None:
     def lossy(t: int, step: Step, frames: dict[str, Frame | None]) -> Step:
         if 10 <= t <= 12:
             frames["cam_high"] = None
@@ -98,7 +98,7 @@ def test_missing_and_dropped_frames_are_found(tmp_path: Path) -> None:
         return step
 
     found = validate_episode(record_changed(tmp_path, lossy))
-    assert kinds(found) == {("missing", "cam_high", 10, 12), ("dropped", "cam_wrist", 40, 40)}
+    assert kinds(found) == {("missing", "cam_high", 10, 12), ("skipped", "cam_wrist", 40, 40)}
 
 
 def pictured(first: int, last: int, jpeg: bytes) -> Change:

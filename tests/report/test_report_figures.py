@@ -73,7 +73,7 @@ def test_late_and_missed_ticks_are_counted_in_real_time_episodes_alone(tmp_path:
 def test_losses_ages_and_skew_of_each_camera(tmp_path: Path) -> None:
     episode = Episode(record(tmp_path, "one", late_ns=[0] * 10, lost=(3, 4)))
     high, wrist = measure_cameras([episode])
-    assert (high.camera, high.steps, high.missing, high.skipped, high.dropped) == ("cam_high", 10, 2, 2, 4)
+    assert (high.camera, high.steps, high.missing, high.skipped, high.lost) == ("cam_high", 10, 2, 0, 2)
     assert (wrist.missing, wrist.repeated, wrist.skipped) == (0, 0, 0)
     assert (high.age_p50_ms, wrist.age_max_ms) == (pytest.approx(8), pytest.approx(9))
     assert skew_ms([episode]) == pytest.approx(1)

@@ -79,7 +79,7 @@ def test_headlines_keep_to_their_bounds(folder: Path, tmp_path: Path) -> None:
     summary = write_report(_sources(folder), tmp_path / "report.html")
     found = {one.label: (one.value, one.good) for one in headlines(summary)}
     assert found["held success"] == ("92%", None)
-    assert found["dropped frames"] == ("2", False)  # One step without a frame, one frame number no step shows.
+    assert found["lost frames"] == ("1", False)  # One step without a frame stands for the one the camera counted.
     assert found["late ticks"] == ("0", True)
     assert found["takeover"] == ("2 ticks", True)
     assert found["largest command step"] == ("1000%", False)

@@ -25,7 +25,7 @@ def check_timing(episode: Episode, bounds: Tolerances) -> Iterator[Finding]:
         yield from _stream(episode, follower, episode.joint_ns[:, a], bounds)
     for c, camera in enumerate(episode.info.camera_names):
         yield from _stream(episode, camera, episode.camera_ns[:, c], bounds)
-        yield from _drops(episode, camera, episode.camera_sequence[:, c])
+        yield from _skipped(episode, camera, episode.camera_sequence[:, c])
     yield from _skew(episode, bounds)
 
 
@@ -64,7 +64,7 @@ def _stream(episode: Episode, stream: str, stamps: NDArray[np.int64], bounds: To
         yield Finding(episode.id, stream, "backwards", "stamped before the one it follows", step, step)
 
 
-def _drops(episode: Episode, camera: str, sequence: NDArray[np.int64]) -> Iterator[Finding]:
+def _skipped(episode: Episode, camera: str, sequence: NDArray[np.int64]) -> Iterator[Finding]:
     """Gaps in the camera's own count; a camera faster than the loop skips by nature and is left alone,
     and so are frames whose steps are marked missing already."""
     fresh = np.flatnonzero(episode.validity(camera) == Validity.FRESH)
@@ -72,10 +72,10 @@ def _drops(episode: Episode, camera: str, sequence: NDArray[np.int64]) -> Iterat
     if not len(increments) or np.median(increments) > 1:
         return
     missing = np.cumsum(episode.validity(camera) == Validity.MISSING)
-    dropped = increments - 1 - np.diff(missing[fresh])
-    for i in np.flatnonzero(dropped > 0):
+    skipped = increments - 1 - np.diff(missing[fresh])
+    for i in np.flatnonzero(skipped > 0):
         step = int(fresh[i + 1])
-        yield Finding(episode.id, camera, "dropped", f"{dropped[i]} frames dropped before it", step, step)
+        yield Finding(episode.id, camera, "skipped", f"{skipped[i]} frames skipped before it", step, step)
 
 
 def _skew(episode: Episode, bounds: Tolerances) -> Iterator[Finding]:

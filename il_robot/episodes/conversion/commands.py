@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
-from rich.console import Console
-from rich.progress import Progress
 from tyro.conf import Positional
 
+from il_robot.episodes.answer import AsJson, answer, progress_bar
 from il_robot.episodes.conversion.aloha_export import export_aloha_file
 from il_robot.episodes.conversion.aloha_import import AlohaSettings, aloha_files, cpu_limit_s, import_aloha_file
 from il_robot.episodes.conversion.aloha_layout import Channels, GripperConvention
@@ -24,6 +22,7 @@ from il_robot.episodes.conversion.mcap_export import export_mcap_file
 from il_robot.episodes.conversion.outlet import appearing, chosen_episodes, missing_frames
 from il_robot.episodes.layout import Outcome
 from il_robot.episodes.reader import Episode
+from il_robot.episodes.staging import clear_remains
 from il_robot.errors import BadInput
 
 Jpeg = Annotated[int | None, tyro.conf.arg(name="jpeg")]
@@ -39,6 +38,7 @@ def import_aloha(
     grippers: GripperConvention = "auto",
     channels: Channels = "rgb",
     quality: int = 95,
+    as_json: AsJson = False,
 ) -> int:
     """Add ALOHA HDF5 files to a dataset, one episode each; started again, it leaves out what is there already.
 
@@ -59,6 +59,7 @@ def import_aloha(
             opening (they are openings already), auto (opening in simulation, else original).
         channels: colour order of the images as the original's loader gives them.
         quality: of the JPEGs made from images that are not stored as such.
+        as_json: print JSON for a script instead of a line.
     """
     _check_quality(quality)
     if not fps > 0:
@@ -66,12 +67,13 @@ def import_aloha(
     files = aloha_files(source)
     settings = AlohaSettings(fps, task, operator, grippers, channels, quality)
     library("h5py")
-    with _bar("importing", len(files)) as advance, Isolated() as child:
+    clear_remains(out)
+    with progress_bar("importing", len(files)) as advance, Isolated() as child:
         imported = 0
         for file in files:
             imported += child.call(cpu_limit_s(file), file, import_aloha_file, file, out, settings)
             advance()
-    return _say_imported(out, imported, len(files))
+    return _say_imported(out, imported, len(files), as_json)
 
 
 def import_lerobot_dataset(
@@ -81,6 +83,7 @@ def import_lerobot_dataset(
     degrees: bool = False,
     gripper: tuple[float, float] = (0.0, 1.0),
     quality: int = 95,
+    as_json: AsJson = False,
 ) -> int:
     """Add the episodes of a LeRobot v3 dataset to a dataset; started again, it leaves out what is there already.
 
@@ -97,13 +100,15 @@ def import_lerobot_dataset(
         degrees: joints are in degrees there, not in radians.
         gripper: what stands there for a closed and for an open gripper.
         quality: of the JPEGs made from video frames.
+        as_json: print JSON for a script instead of a line.
     """
     _check_quality(quality)
     if gripper[0] == gripper[1]:
         raise BadInput(f"gripper {gripper[0]:g} {gripper[1]:g}: closed and open must differ")
-    with _bar("importing", None) as advance:
+    clear_remains(out)
+    with progress_bar("importing", None) as advance:
         imported, there = import_lerobot(source, out, LerobotSettings(degrees, *gripper, quality), advance)
-    return _say_imported(out, imported, there)
+    return _say_imported(out, imported, there, as_json)
 
 
 def export_aloha(
@@ -113,6 +118,7 @@ def export_aloha(
     grippers: GripperConvention = "auto",
     jpeg: Jpeg = None,
     outcome: Outcome | None = None,
+    as_json: AsJson = False,
 ) -> int:
     """Write a dataset as ALOHA HDF5 files that the original loaders take: OUT/episode_0.hdf5, ...
 
@@ -128,15 +134,16 @@ def export_aloha(
             simulation, else original).
         jpeg: store JPEGs of this quality, as Mobile ALOHA does, instead of raw images.
         outcome: only episodes of this outcome.
+        as_json: print JSON for a script instead of a line.
     """
     if jpeg is not None:
         _check_quality(jpeg)
     episodes = chosen_episodes(dataset, outcome)
-    with appearing(out) as folder, _bar("exporting", len(episodes)) as advance:
+    with appearing(out) as folder, progress_bar("exporting", len(episodes)) as advance:
         for number, episode in enumerate(episodes):
             export_aloha_file(episode, folder / f"episode_{number}.hdf5", grippers, jpeg)
             advance()
-    return _say_exported(out, episodes)
+    return _say_exported(out, episodes, as_json)
 
 
 def export_lerobot_dataset(
@@ -145,6 +152,7 @@ def export_lerobot_dataset(
     /,
     images: Images = "h264",
     outcome: Outcome | None = None,
+    as_json: AsJson = False,
 ) -> int:
     """Write a dataset as a LeRobot v3 dataset: LeRobotDataset("any/name", root=OUT).
 
@@ -158,14 +166,21 @@ def export_lerobot_dataset(
         out: folder to make.
         images: h264 or av1 video, or the stored JPEGs byte for byte (larger, no second loss, any size).
         outcome: only episodes of this outcome.
+        as_json: print JSON for a script instead of a line.
     """
     episodes = chosen_episodes(dataset, outcome)
-    with appearing(out) as folder, _bar("exporting", len(episodes)) as advance:
+    with appearing(out) as folder, progress_bar("exporting", len(episodes)) as advance:
         export_lerobot(episodes, folder, images, advance)
-    return _say_exported(out, episodes)
+    return _say_exported(out, episodes, as_json)
 
 
-def export_mcap(dataset: Positional[Path], out: Positional[Path], /, outcome: Outcome | None = None) -> int:
+def export_mcap(
+    dataset: Positional[Path],
+    out: Positional[Path],
+    /,
+    outcome: Outcome | None = None,
+    as_json: AsJson = False,
+) -> int:
     """Write a dataset as ROS 2 bags, one MCAP file per episode, for Foxglove and `ros2 bag play`.
 
     For example:
@@ -177,13 +192,14 @@ def export_mcap(dataset: Positional[Path], out: Positional[Path], /, outcome: Ou
         dataset: the dataset.
         out: folder to make.
         outcome: only episodes of this outcome.
+        as_json: print JSON for a script instead of a line.
     """
     episodes = chosen_episodes(dataset, outcome)
-    with appearing(out) as folder, _bar("exporting", len(episodes)) as advance:
+    with appearing(out) as folder, progress_bar("exporting", len(episodes)) as advance:
         for episode in episodes:
             export_mcap_file(episode, folder / f"{episode.id}.mcap")
             advance()
-    print(f"{out}: {len(episodes)} episodes")
+    answer(as_json, _exported(out, episodes), f"{out}: {len(episodes)} episodes")
     return 0
 
 
@@ -192,22 +208,19 @@ def _check_quality(quality: int) -> None:
         raise BadInput(f"JPEG quality {quality} is not in 1..100")
 
 
-def _say_imported(out: Path, imported: int, there: int) -> Literal[0]:
-    print(f"{out}: {imported} episodes imported, {there - imported} were there already")
+def _say_imported(out: Path, imported: int, there: int, as_json: bool) -> Literal[0]:
+    data = {"dataset": out, "imported": imported, "already_there": there - imported}
+    answer(as_json, data, f"{out}: {imported} episodes imported, {there - imported} were there already")
     return 0
 
 
-def _say_exported(out: Path, episodes: Sequence[Episode]) -> Literal[0]:
+def _exported(out: Path, episodes: Sequence[Episode]) -> dict[str, Any]:
+    return {"folder": out, "episodes": [episode.id for episode in episodes]}
+
+
+def _say_exported(out: Path, episodes: Sequence[Episode], as_json: bool) -> Literal[0]:
     missing = sum(missing_frames(episode) for episode in episodes)
     filled = f"; {missing} missing frames show the one before, this format cannot mark them" if missing else ""
-    print(f"{out}: {len(episodes)} episodes{filled}")
+    data = {**_exported(out, episodes), "missing_frames_filled": missing}
+    answer(as_json, data, f"{out}: {len(episodes)} episodes{filled}")
     return 0
-
-
-@contextmanager
-def _bar(what: str, total: int | None) -> Iterator[Callable[[], None]]:
-    """A progress bar on the error stream; call what it gives after each episode."""
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        row = progress.add_task(what, total=total)
-        yield lambda: progress.advance(row)

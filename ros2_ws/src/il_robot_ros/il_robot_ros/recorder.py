@@ -182,7 +182,7 @@ class RecorderNode:
         level = Level.WARN if self._state.startswith("waiting") else Level.OK
         values: dict[str, object] = {"saved": self._saved, "dataset": self._dataset}
         if self._writer is not None:
-            values |= {"steps": self._writer.steps, "lost": _told(self._writer.losses)}
+            values |= {"steps": self._writer.steps, "frames": _told(self._writer.losses)}
         return Health(level, self._state, values)
 
     def close(self) -> None:
@@ -194,13 +194,13 @@ class RecorderNode:
 
 
 def _told(losses: Mapping[str, Losses]) -> str:
-    """What the cameras lost, in words."""
+    """What the cameras did not deliver, in the words of ``docs/episode-format.md``."""
     lossy = [
-        f"{camera} {lost.missing} missing {lost.repeated} repeated {lost.skipped} skipped"
+        f"{camera} {lost.missing} missing, {lost.repeated} repeated, {lost.skipped} skipped"
         for camera, lost in losses.items()
         if lost.missing or lost.repeated or lost.skipped
     ]
-    return f"frames lost: {', '.join(lossy)}" if lossy else f"every frame of {len(losses)} cameras"
+    return f"frames: {'; '.join(lossy)}" if lossy else f"every frame of {len(losses)} cameras"
 
 
 def main() -> None:

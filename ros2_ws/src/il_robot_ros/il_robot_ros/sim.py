@@ -194,7 +194,7 @@ class SimNode:
         self._states[name].publish(messages.to_joint_state(arm.joint_names, now_ns, qpos, qvel, effort))
 
     def _run_cameras(self) -> None:
-        """Draws the newest captured moment; a moment it was too slow for is a dropped frame and is counted."""
+        """Draws the newest captured moment; a moment it was too slow for is a skipped frame and is counted."""
         if not self._rig.cameras:
             return
         photographer = Photographer(self._world)

@@ -1,0 +1,107 @@
+"""Commands that write, killed with SIGKILL before any of their changes: whole episodes only, and started again the
+result is that of a run nobody interrupted, byte for byte."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import bimanual
+import pytest
+
+KILLED_COMMAND = Path(__file__).with_name("killed_command.py")
+KILLS = 5
+"""Per command, at random; and always before the first and the last change."""
+Run = Callable[[int | None, list[str]], str]
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return bimanual.dataset(tmp_path_factory.mktemp("source"), 4)
+
+
+@pytest.fixture(scope="module")
+def run() -> Iterator[Run]:
+    """Runs a command, killed before its n-th change if n is given; how many changes it made, or ``killed``."""
+    arguments = [sys.executable, str(KILLED_COMMAND)]
+    with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None and process.stdout is not None
+        stdin, stdout = process.stdin, process.stdout
+
+        def ask(kill_before: int | None, words: list[str]) -> str:
+            stdin.write(json.dumps({"words": ["dataset", *words], "kill_before": kill_before}) + "\n")
+            stdin.flush()
+            return stdout.readline().strip()
+
+        yield ask
+        stdin.close()
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def moments(changes: int, seed: int) -> list[int]:
+    return sorted({0, changes - 1, *random.Random(seed).choices(range(changes), k=KILLS)})
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["merge", "SOURCE", "--out", "OUT"],
+        ["split", "SOURCE", "--out", "OUT", "--share", "0.5"],
+        ["trim", "SOURCE", "--out", "OUT", "--margin-s", "0", "--motion", "0.1"],
+        ["export", "aloha", "SOURCE", "OUT"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_killed_copy_leaves_whole_episodes_and_goes_on(
+    source: Path, tmp_path: Path, run: Run, words: list[str]
+) -> None:
+    def filled(out: Path) -> list[str]:
+        return [{"SOURCE": str(source), "OUT": str(out)}.get(word, word) for word in words]
+
+    before, undisturbed = files_of(source), tmp_path / "undisturbed"
+    changes = int(run(None, filled(undisturbed)))
+    whole = files_of(undisturbed)
+    for moment in moments(changes, seed=len(words)):
+        out = tmp_path / f"killed_{moment}"
+        assert run(moment, filled(out)) == "killed"
+        left = {name: data for name, data in files_of(out).items() if ".part" not in name} if out.exists() else {}
+        for episode in {name.split(".zarr/")[0] for name in left}:
+            expected = {name for name in whole if name.split(".zarr/")[0] == episode}
+            assert {name for name in left if name.split(".zarr/")[0] == episode} == expected, (moment, episode)
+        assert left.items() <= whole.items()
+        assert files_of(source) == before
+        assert run(None, filled(out)).isdigit() or (words[0] == "export" and left == whole)
+        assert files_of(out) == whole, moment
+        assert not list(tmp_path.glob(".*.part"))
+
+
+@pytest.mark.parametrize("delete", [[], ["--delete"]])
+def test_a_killed_prune_loses_nothing_it_was_not_told_to(
+    source: Path, tmp_path: Path, run: Run, delete: list[str]
+) -> None:
+    before = files_of(source)
+    kept = {name: data for name, data in before.items() if name.startswith("ep_0.zarr/")}
+    undisturbed = shutil.copytree(source, tmp_path / "undisturbed")
+    words = ["--outcome", "failure", *delete]
+    changes = int(run(None, ["prune", str(undisturbed), *words]))
+    whole = files_of(undisturbed)
+    assert {name: data for name, data in whole.items() if not name.startswith(".")} == kept
+    for moment in moments(changes, seed=len(delete)):
+        dataset = shutil.copytree(source, tmp_path / f"killed_{moment}")
+        assert run(moment, ["prune", str(dataset), *words]) == "killed"
+        left = {name: data for name, data in files_of(dataset).items() if not name.startswith(".deleted/")}
+        if not delete:
+            assert {name.removeprefix(".pruned/"): data for name, data in left.items()} == before
+        else:
+            names = {name.split("/")[0] for name in left}
+            assert left == {name: data for name, data in before.items() if name.split("/")[0] in names}
+        assert run(None, ["prune", str(dataset), *words]).isdigit()
+        assert files_of(dataset) == whole, moment
