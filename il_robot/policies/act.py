@@ -138,10 +138,14 @@ class Act(nn.Module):
     def loss(self, batch: Batch) -> Loss:
         """L1 over the steps that exist, plus ``kl_weight`` times the KL divergence of the style."""
         if self.style is None:
-            l1 = valid_l1(self.predict(batch.state_BS, batch.images_BHWC), batch.action_BkJ, batch.pad_Bk)
+            l1 = valid_l1(
+                self.predict(batch.state_BS, batch.images_BHWC), batch.action_BkJ, batch.pad_Bk, batch.absent_BJ
+            )
             return Loss(l1, {"l1": l1})
         mean, log_variance = self.style(batch.state_BS, batch.action_BkJ, batch.pad_Bk)
         z = mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
-        l1 = valid_l1(self.decode(batch.state_BS, batch.images_BHWC, z), batch.action_BkJ, batch.pad_Bk)
+        l1 = valid_l1(
+            self.decode(batch.state_BS, batch.images_BHWC, z), batch.action_BkJ, batch.pad_Bk, batch.absent_BJ
+        )
         kl = kl_from_standard_normal(mean, log_variance)
         return Loss(l1 + self.kl_weight * kl, {"l1": l1, "kl": kl})

@@ -66,5 +66,5 @@ class Bc(nn.Module):
         return chunk
 
     def loss(self, batch: Batch) -> Loss:
-        l1 = valid_l1(self.predict(batch.state_BS, batch.images_BHWC), batch.action_BkJ, batch.pad_Bk)
+        l1 = valid_l1(self.predict(batch.state_BS, batch.images_BHWC), batch.action_BkJ, batch.pad_Bk, batch.absent_BJ)
         return Loss(l1, {"l1": l1})

@@ -8,7 +8,7 @@ Shape legend: B batch, S state, k steps of a chunk, J joints, H W image, D width
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -25,10 +25,22 @@ class Batch:
     action_BkJ: Tensor
     pad_Bk: Tensor
     """True where the window has no action (past the end of what may be imitated): never in the loss."""
+    absent_BJ: Tensor | None = None
+    """True where the window's rig lacks a joint (another rig's data in co-training): its action is 0 and never in the
+    loss. None where every rig has all."""
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        """A batch of changed tensors: each moved to a device, or cut to a part of the windows."""
+        return Batch(
+            change(self.state_BS),
+            {name: change(image) for name, image in self.images_BHWC.items()},
+            change(self.action_BkJ),
+            change(self.pad_Bk),
+            None if self.absent_BJ is None else change(self.absent_BJ),
+        )
 
     def to(self, device: torch.device) -> Batch:
-        images = {name: image.to(device, non_blocking=True) for name, image in self.images_BHWC.items()}
-        return Batch(self.state_BS.to(device), images, self.action_BkJ.to(device), self.pad_Bk.to(device))
+        return self.map(lambda tensor: tensor.to(device, non_blocking=True))
 
 
 @dataclass(frozen=True)
@@ -39,15 +51,24 @@ class Loss:
     parts: Mapping[str, Tensor]
 
 
-def valid_l1(predicted_BkJ: Tensor, action_BkJ: Tensor, pad_Bk: Tensor) -> Tensor:
-    """Mean absolute error over the steps that exist: per window over its own valid steps, then over windows.
+def valid_l1(predicted_BkJ: Tensor, action_BkJ: Tensor, pad_Bk: Tensor, absent_BJ: Tensor | None = None) -> Tensor:
+    """Mean absolute error over the steps and joints that exist; see :func:`valid_mean`."""
+    target_BkJ = action_BkJ.masked_fill(pad_Bk.unsqueeze(-1), 0.0)
+    return valid_mean((predicted_BkJ - target_BkJ).abs(), pad_Bk, absent_BJ)
+
+
+def valid_mean(error_BkJ: Tensor, pad_Bk: Tensor, absent_BJ: Tensor | None = None) -> Tensor:
+    """Mean of a finite error over what exists: per window over its own valid steps and joints, then over windows.
 
     The original ACT divides by padded steps too, which weakens every window near an episode's end.
     A window without a valid step counts nothing.
     """
     valid_Bk = ~pad_Bk
-    target_BkJ = action_BkJ.masked_fill(pad_Bk.unsqueeze(-1), 0.0)
-    error_Bk = (predicted_BkJ - target_BkJ).abs().mean(-1) * valid_Bk
+    if absent_BJ is None:
+        error_Bk = error_BkJ.mean(-1) * valid_Bk
+    else:
+        present_BJ = ~absent_BJ
+        error_Bk = (error_BkJ * present_BJ.unsqueeze(1)).sum(-1) / present_BJ.sum(-1, keepdim=True) * valid_Bk
     count_B = valid_Bk.sum(-1)
     per_window_B = error_Bk.sum(-1) / count_B.clamp(min=1)
     return per_window_B.sum() / (count_B > 0).sum().clamp(min=1)
