@@ -119,17 +119,17 @@ def test_stopping_the_launcher_ends_everything_and_keeps_the_open_episode(tmp_pa
 
 
 def test_a_process_that_refuses_its_input_ends_the_run_with_2_before_control_starts(tmp_path: Path) -> None:
-    with Launched(tmp_path, "collect", f"dataset:={tmp_path}/cube", "task:=transfr_cube") as run:
+    with Launched(tmp_path, "deploy", f"dataset:={tmp_path}/cube", f"policy:={tmp_path}") as run:
         assert run.exit_code() == 2, run.output
         assert_nothing_left(run)
-    assert "error: no task 'transfr_cube' in the simulator; did you mean 'transfer_cube'?" in run.output
+    assert f"policy | error: {tmp_path}: not a training run" in run.output
     assert "Traceback" not in run.output
     assert "control starts" not in run.output
 
 
 def test_whoever_stops_reading_the_output_ends_the_run_without_a_traceback(tmp_path: Path) -> None:
     with subprocess.Popen(
-        [sys.executable, "-m", "il_robot.cli", "launch", "collect", f"dataset:={tmp_path}/cube", "task:=none"],
+        [sys.executable, "-m", "il_robot.cli", "launch", "deploy", f"dataset:={tmp_path}/cube", f"policy:={tmp_path}"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
