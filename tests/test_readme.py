@@ -51,7 +51,7 @@ def run(line: str, folder: Path) -> str:
     words = shlex.split(line)
     environment = {
         **os.environ,
-        "ROS_DOMAIN_ID": "61",
+        "ROS_DOMAIN_ID": str(20 + os.getpid() % 80),
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
     }
     done = subprocess.run(
