@@ -1,26 +1,27 @@
-"""LeRobot's own dataset class on the frames of ``store.py``: run by the interpreter that has LeRobot, prints JSON.
+"""LeRobot's own dataset class as a contestant of ``store.py``: run by the interpreter that has LeRobot.
 
-    LEROBOT_PYTHON benchmarks/store_lerobot.py frames.npz FOLDER
+    LEROBOT_PYTHON benchmarks/store_lerobot.py frames.npz LAYOUT FOLDER
 
 ``frames.npz`` holds ``pictures`` (N, H, W, 3) uint8, ``actions`` (T, J) float32, ``fps``, ``chunk`` and ``cameras``.
-Videos are LeRobot's default; its image layout decodes all pictures of an action window, so it is left out.
-Nothing of this project is imported: LeRobot asks for other versions of nearly every library.
+LAYOUT is ``video`` (LeRobot's default: AV1, every second frame a key frame) or ``image`` (PNG in parquet). Each line
+on the input is a question in JSON, ``{"do": "open"}``, ``{"do": "write"}`` or ``{"do": "read", "steps": [...],
+"limit_s": s}``; each answer is a line in JSON. Nothing of this project is imported: LeRobot asks for other versions of
+nearly every library.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import resource
+import shutil
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-
-ROUNDS, SAMPLES = 3, 5
 
 
 def cpu_s() -> float:
@@ -45,57 +46,70 @@ def dataset_class() -> Any:
     return LeRobotDataset
 
 
-def measure(frames: Any, folder: Path) -> dict[str, float]:
-    """Write one episode, close it, and read random samples: 4 images at t and the actions t..t+chunk."""
-    pictures, actions, fps = frames["pictures"], frames["actions"], int(frames["fps"])
-    cameras, steps = [str(name) for name in frames["cameras"]], len(frames["actions"])
-    vector = {"dtype": "float32", "shape": actions.shape[1:], "names": None}
-    image = {
-        "dtype": "video",
-        "shape": pictures.shape[1:],
-        "names": ["height", "width", "channels"],
-    }
-    features = {"action": vector, "observation.state": vector}
-    features |= {f"observation.images.{name}": image for name in cameras}
-    kind, wall, cpu = dataset_class(), time.perf_counter(), cpu_s()
-    data = kind.create("local/store", fps, features, root=folder, use_videos=True, image_writer_threads=4)
-    for t in range(steps):
-        shown = {f"observation.images.{name}": pictures[(t + c) % len(pictures)] for c, name in enumerate(cameras)}
-        data.add_frame({"action": actions[t], "observation.state": actions[t], "task": "none", **shown})
-    before = time.perf_counter()
-    data.save_episode()
-    data.finalize()
-    done = time.perf_counter()
-    written = {
-        "write_cpu_ms_per_frame": (cpu_s() - cpu) * 1e3 / (steps * len(cameras)),
-        "frames_per_s": steps * len(cameras) / (done - wall),
-        "close_ms": (done - before) * 1e3,
-        "kb_per_frame": sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) / steps / len(cameras) / 1e3,
-    }
-    window = {"action": [i / fps for i in range(int(frames["chunk"]))]}
-    back = kind("local/store", root=folder, delta_timestamps=window, video_backend="pyav")
-    return written | timed(lambda t: back[t], steps)
+class Contestant:
+    """Writes one episode and reads samples: 4 images at t and the actions t..t+chunk."""
+
+    def __init__(self, frames: dict[str, Any], layout: str, folder: Path) -> None:
+        self._frames, self._layout, self._folder = frames, layout, folder
+        self._fps = int(frames["fps"])
+        self._class = dataset_class()
+
+    def open(self) -> dict[str, Any]:
+        from importlib.metadata import version
+
+        return {"version": version("lerobot")}
+
+    def write(self) -> dict[str, float]:
+        """One episode, closed; what was there is written anew."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+        pictures, actions = self._frames["pictures"], self._frames["actions"]
+        cameras, steps = [str(name) for name in self._frames["cameras"]], len(actions)
+        vector = {"dtype": "float32", "shape": actions.shape[1:], "names": None}
+        image = {"dtype": self._layout, "shape": pictures.shape[1:], "names": ["height", "width", "channels"]}
+        features = {"action": vector, "observation.state": vector}
+        features |= {f"observation.images.{name}": image for name in cameras}
+        wall, cpu, video = time.perf_counter(), cpu_s(), self._layout == "video"
+        data = self._class.create(
+            "local/store", self._fps, features, root=self._folder, use_videos=video, image_writer_threads=4
+        )
+        for t in range(steps):
+            shown = {f"observation.images.{name}": pictures[(t + c) % len(pictures)] for c, name in enumerate(cameras)}
+            data.add_frame({"action": actions[t], "observation.state": actions[t], "task": "none", **shown})
+        before = time.perf_counter()
+        data.save_episode()
+        data.finalize()
+        data.stop_image_writer()
+        done, count = time.perf_counter(), steps * len(cameras)
+        window = {"action": [i / self._fps for i in range(int(self._frames["chunk"]))]}
+        used = cpu_s() - cpu
+        size = sum(file.stat().st_size for file in self._folder.rglob("*") if file.is_file())
+        self._data = self._class("local/store", root=self._folder, delta_timestamps=window, video_backend="pyav")
+        return {
+            "write_cpu_ms_per_frame": used * 1e3 / count,
+            "frames_per_s": count / (done - wall),
+            "close_ms": (done - before) * 1e3,
+            "kb_per_frame": size / count / 1e3,
+        }
+
+    def read(self, steps: list[int], limit_s: float) -> dict[str, float]:
+        """The samples at ``steps``, as many as ``limit_s`` allows for but at least one: per sample."""
+        wall, cpu, done = time.perf_counter(), cpu_s(), 0
+        for t in steps:
+            self._data[t]
+            done += 1
+            if time.perf_counter() - wall > limit_s:
+                break
+        return {"cpu_s": (cpu_s() - cpu) / done, "wall_s": (time.perf_counter() - wall) / done}
 
 
-def timed(read: Callable[[int], object], steps: int) -> dict[str, float]:
-    """Medians over the rounds after the first."""
-    random, cpus, walls = np.random.default_rng(0), [], []
-    for _ in range(ROUNDS + 1):
-        wall, cpu = time.perf_counter(), cpu_s()
-        for t in random.integers(0, steps - 1, SAMPLES).tolist():
-            read(t)
-        cpus.append((cpu_s() - cpu) / SAMPLES)
-        walls.append((time.perf_counter() - wall) / SAMPLES)
-    return {"cpu_ms_per_sample": float(np.median(cpus[1:])) * 1e3, "samples_per_s": 1 / float(np.median(walls[1:]))}
-
-
-def main(source: str, folder: str) -> None:
-    from importlib.metadata import version
-
+def main(source: str, layout: str, folder: str) -> None:
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)  # The libraries print what they like; answers alone go out.
     torch.set_num_threads(1)
-    frames = dict(np.load(source))
-    layouts = {"video": measure(frames, Path(folder) / "video")}
-    print(json.dumps({"version": version("lerobot"), "layouts": layouts}))
+    contestant = Contestant(dict(np.load(source)), layout, Path(folder))
+    for line in sys.stdin:
+        question = json.loads(line)
+        print(json.dumps(getattr(contestant, question.pop("do"))(**question)), file=answers)
 
 
 if __name__ == "__main__":
