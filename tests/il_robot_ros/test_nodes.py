@@ -127,6 +127,16 @@ def test_a_process_that_refuses_its_input_ends_the_run_with_2_before_control_sta
     assert "control starts" not in run.output
 
 
+def test_a_machine_that_cannot_draw_is_told_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MUJOCO_GL", "no_such_gl")
+    with Launched(tmp_path, "collect", f"dataset:={tmp_path}/cube") as run:
+        assert run.exit_code() == 2, run.output
+        assert_nothing_left(run)
+    assert "error: MuJoCo cannot draw without a screen (MUJOCO_GL no_such_gl" in run.output
+    assert "apt-get install" in run.output
+    assert "Traceback" not in run.output
+
+
 def test_whoever_stops_reading_the_output_ends_the_run_without_a_traceback(tmp_path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "il_robot.cli", "launch", "deploy", f"dataset:={tmp_path}/cube", f"policy:={tmp_path}"],

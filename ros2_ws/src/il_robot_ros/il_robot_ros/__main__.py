@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 
-from il_robot.errors import nearest
+from il_robot.errors import BadInput, nearest
 
 NODES = ("arms", "cameras", "control", "pedal", "policy", "puppeteer", "recorder", "replay", "sim")
 
@@ -20,7 +20,12 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         # Until the node's own handlers are there, there is nothing to put away.
         signal.signal(number, lambda *_: os._exit(0))
-    importlib.import_module(f"il_robot_ros.{name}").main()
+    try:
+        node = importlib.import_module(f"il_robot_ros.{name}")
+    except BadInput as error:  # the machine lacks what the node needs: a simulated rig looks for its GL while loading
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        sys.exit(2)
+    node.main()
 
 
 if __name__ == "__main__":
