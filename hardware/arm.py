@@ -22,6 +22,10 @@ SHADOW_SLACK_TICKS = 60
 """Two servos on one joint that read further apart (5 deg) would fight each other."""
 
 
+PRESENT = np.dtype([("current", "<i2"), ("velocity", "<i4"), ("position", "<i4")])
+"""Present_Current to Present_Position as they lie on the wire."""
+
+
 @dataclass(frozen=True)
 class ArmState:
     """An arm at one moment; J joints in the rig's order."""
@@ -174,16 +178,8 @@ class DynamixelArm:
         found = self.bus.sync_read(self._ids, first, last)
         if found is None:
             return None
-        return np.array(
-            [
-                [
-                    table.decode(r, found[i][r.address - first.address :][: r.size])
-                    for r in (first, table.PRESENT_VELOCITY, last)
-                ]
-                for i in self._ids
-            ],
-            np.int64,
-        )
+        block = np.frombuffer(b"".join(found[i] for i in self._ids), PRESENT)
+        return np.stack([block[name] for name in ("current", "velocity", "position")], axis=1).astype(np.int64)
 
     def _raw_or_fault(self) -> NDArray[np.int64]:
         raw = self._raw()

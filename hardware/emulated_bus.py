@@ -27,7 +27,9 @@ from hardware.emulated_chain import EmulatedChain, build_servos
 from hardware.emulated_servo import EmulatedServo
 from il_robot.errors import BadInput, Fault
 
-STEP_S = 0.005
+UNASKED_S = 0.05
+"""Shafts move on when somebody asks; between questions this often, for what heats up or runs into something."""
+SPEEDS = {code: getattr(termios, f"B{baud}") for baud, code in table.BAUD_CODES.items()}
 
 
 class EmulatedBus:
@@ -121,7 +123,7 @@ class _Process:
         print(json.dumps({"port": os.ttyname(self._slave)}), flush=True)
         while True:
             ports = [self._master] if self._plugged else []
-            ready, _, _ = select.select([*ports, 0], [], [], STEP_S if self._moving() else 0.2)
+            ready, _, _ = select.select([*ports, 0], [], [], UNASKED_S)
             self._advance()
             if self._master in ready:
                 self._serve()
@@ -137,11 +139,7 @@ class _Process:
 
     def _speeds(self) -> set[int]:
         """The terminal speeds that its servos are set to."""
-        codes = {code: getattr(termios, f"B{baud}") for baud, code in table.BAUD_CODES.items()}
-        return {codes[servo.get(table.BAUD_RATE)] for servo in self.bus.servos}
-
-    def _moving(self) -> bool:
-        return any(servo.drives for servo in self.bus.servos)
+        return {SPEEDS[servo.get(table.BAUD_RATE)] for servo in self.bus.servos}
 
     def _advance(self) -> None:
         now_s = time.monotonic()

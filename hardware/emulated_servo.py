@@ -16,6 +16,8 @@ from hardware.packet import Error
 
 FIRMWARE = 46
 TIME_CONSTANT_S = 0.03
+STEP_S = 0.005
+"""Longest step of a shaft: the speed limit and the lag are taken in turn."""
 CURRENT_PER_TICK = 4.0
 """Current units per tick of position error at the factory P gain."""
 OVERLOAD_SHARE = 0.5
@@ -42,12 +44,18 @@ class Shaft:
         before = self.angle
         if driving and dt_s > 0:
             goal = sum(servo.goal_angle for servo in driving) / len(driving)
-            way = (goal - before) * (1 - math.exp(-dt_s / TIME_CONSTANT_S))
-            reach = min(servo.speed_limit for servo in driving) * dt_s
-            self.angle = min(max(before + min(max(way, -reach), reach), self.stops[0]), self.stops[1])
+            reach_s = min(servo.speed_limit for servo in driving)
+            whole = max(1, math.ceil(dt_s / STEP_S))
+            for _ in range(whole):
+                self._approach(goal, reach_s, dt_s / whole)
         self.speed = (self.angle - before) / dt_s if dt_s > 0 else self.speed
         for servo in servos:
             servo.sense(dt_s)
+
+    def _approach(self, goal: float, reach_s: float, dt_s: float) -> None:
+        way = (goal - self.angle) * (1 - math.exp(-dt_s / TIME_CONSTANT_S))
+        reach = reach_s * dt_s
+        self.angle = min(max(self.angle + min(max(way, -reach), reach), self.stops[0]), self.stops[1])
 
 
 class EmulatedServo:

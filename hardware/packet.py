@@ -61,9 +61,9 @@ def _crc_table() -> tuple[int, ...]:
 _CRC = _crc_table()
 
 
-def crc16(data: bytes) -> bytes:
-    """CRC-16 with polynomial 0x8005 from 0 (CRC-16/UMTS), little endian."""
-    crc = 0
+def crc16(data: bytes, before: bytes = b"\0\0") -> bytes:
+    """CRC-16 with polynomial 0x8005 from 0 (CRC-16/UMTS), little endian; ``before``: of the bytes that came before."""
+    crc = int.from_bytes(before, "little")
     for byte in data:
         crc = (crc << 8 & 0xFFFF) ^ _CRC[crc >> 8 ^ byte]
     return crc.to_bytes(2, "little")
@@ -99,9 +99,12 @@ def fast_status(parts: list[tuple[int, int, bytes]], expected: int, stuffed: boo
     """
     size = sum(len(data) + 4 for _, _, data in parts) // max(len(parts), 1) * expected
     wire = HEADER + bytes([BROADCAST]) + (size + 1).to_bytes(2, "little") + bytes([Instruction.STATUS])
+    crc = crc16(wire)
     for servo_id, error, data in parts:
-        wire += bytes([error, servo_id]) + data
-        wire += crc16(wire)
+        share = bytes([error, servo_id]) + data
+        crc_here = crc16(share, crc)
+        wire += share + crc_here
+        crc = crc16(crc_here, crc_here)
     if not stuffed or len(parts) < expected:
         return wire
     body = stuff(wire[7:-2])
