@@ -80,7 +80,7 @@ class RigCalibration:
     cameras: dict[str, CameraIntrinsics] = field(default_factory=dict)
     """By camera."""
     latency_s: dict[str, float] = field(default_factory=dict)
-    """By stream: how late its stamps are."""
+    """By camera: how late its stamps are; taken off every frame's."""
 
     def __post_init__(self) -> None:
         if self.version != VERSION:

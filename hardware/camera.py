@@ -80,8 +80,12 @@ class Camera(Protocol):
 class ThreadedCamera:
     """A source read by its own thread; a device that was lost is opened again until it is back."""
 
-    def __init__(self, name: str, source: Source) -> None:
-        """Opens the source in the caller's thread, so that a camera that does not start is a Fault right here."""
+    def __init__(self, name: str, source: Source, late_s: float = 0.0) -> None:
+        """Opens the source in the caller's thread, so that a camera that does not start is a Fault right here.
+
+        ``late_s``: how late the source's stamps are, as measured by calibration; frames carry what is left without it.
+        """
+        self._late_ns = round(late_s * 1e9)
         self._name = name
         self._source = source
         self._fresh = threading.Condition()
@@ -141,15 +145,15 @@ class ThreadedCamera:
 
     def _take(self, captured: Captured) -> None:
         """Gives the frame its number; a gap in time is a gap in numbers."""
-        skipped = 0
+        time_ns, skipped = captured.time_ns - self._late_ns, 0
         if self._newest is not None:
-            gap_s = (captured.time_ns - self._newest.time_ns) / 1e9
+            gap_s = (time_ns - self._newest.time_ns) / 1e9
             skipped = max(0, round(gap_s * self._source.rate_hz) - 1)
         number = self._newest.sequence + 1 + skipped if self._newest is not None else 0
         self._frames += 1
         self._dropped += skipped
         self._arrived_s = time.monotonic()
-        self._newest = Frame(captured.jpeg, captured.time_ns, number)
+        self._newest = Frame(captured.jpeg, time_ns, number)
 
     def _reopen(self, fault: Fault) -> None:
         with self._fresh:

@@ -17,11 +17,11 @@ import termios
 import time
 import tty
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from hardware import control_table as table
 from hardware import packet
+from hardware.closing import Closing
 from hardware.control_table import HardwareError
 from hardware.emulated_chain import EmulatedChain, build_servos
 from hardware.emulated_servo import EmulatedServo
@@ -32,7 +32,7 @@ UNASKED_S = 0.05
 SPEEDS = {code: getattr(termios, f"B{baud}") for baud, code in table.BAUD_CODES.items()}
 
 
-class EmulatedBus:
+class EmulatedBus(Closing):
     """Starts and commands the emulator's process. Use as a context; the serial port appears at ``link``."""
 
     def __init__(
@@ -82,14 +82,6 @@ class EmulatedBus:
             self._process.wait(timeout=10)
             if self._process.stdout:
                 self._process.stdout.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _say(self, line: dict[str, Any]) -> dict[str, Any]:
         assert self._process.stdin and self._process.stdout

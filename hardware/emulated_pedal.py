@@ -10,14 +10,13 @@ import os
 import threading
 import tty
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
+from hardware.closing import Closing
 from hardware.pedal import BUTTON_COUNT, HEARTBEAT_S
 from il_robot.errors import BadInput
 
 
-class EmulatedPedal:
+class EmulatedPedal(Closing):
     """Owns the pedal's end of the wire; the computer's end appears at the path ``link``."""
 
     def __init__(self, link: Path, heartbeat_s: float = HEARTBEAT_S / 2) -> None:
@@ -62,7 +61,7 @@ class EmulatedPedal:
         """Power stays, but nothing is sent any more."""
         self._muted = True
 
-    def unplug(self) -> None:
+    def close(self) -> None:
         """Pulls the plug: the link is gone and the reader's port hangs up. May be called twice."""
         if self._unplugged.is_set():
             return
@@ -73,14 +72,6 @@ class EmulatedPedal:
             os.close(self._pedal_end)
             os.close(self._computer_end)
             self._pedal_end = self._computer_end = -1
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.unplug()
 
     def _edge(self, button: int, down: bool) -> None:
         if not 0 <= button < BUTTON_COUNT:

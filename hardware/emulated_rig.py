@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
+from hardware.closing import ClosingTogether
 from hardware.emulated_bus import EmulatedBus
 from hardware.emulated_pedal import EmulatedPedal
 from hardware.wiring import PedalWiring, Servo, Wiring
@@ -30,7 +30,7 @@ def as_built(servos: Sequence[Servo], ticks: Mapping[str, float] | None = None) 
     return chain
 
 
-class EmulatedRig:
+class EmulatedRig(ClosingTogether):
     """Starts one process for each arm's bus. Use as a context."""
 
     def __init__(self, wiring: Wiring, folder: Path) -> None:
@@ -48,16 +48,4 @@ class EmulatedRig:
                 bus = EmulatedBus(as_built(wiring.chain(name)), folder / name, wiring.baud)
                 self.buses[name] = opened.enter_context(bus)
             self.pedal = opened.enter_context(EmulatedPedal(folder / "pedal"))
-            self._running = opened.pop_all()
-
-    def close(self) -> None:
-        """Ends every process. May be called twice."""
-        self._running.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+            self._opened = opened.pop_all()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 
@@ -14,6 +12,7 @@ from hardware.arm import DynamixelArm
 from hardware.arm_motion import SLOW_PER_S, move_slowly, sleep_and_free
 from hardware.arm_setup import inspect_arm, set_up_arm
 from hardware.bus import REPLY_S, Bus
+from hardware.closing import ClosingTogether
 from hardware.wiring import Wiring
 from il_robot.control.rate import Clock, DeadlineLoop
 from il_robot.rig import Rig
@@ -23,7 +22,7 @@ SQUEEZED = 0.15
 """An operator's gripper below this opening is closed on purpose."""
 
 
-class RigArms:
+class RigArms(ClosingTogether):
     """The leaders and followers of a rig on their buses. Closing the ports leaves every servo holding."""
 
     def __init__(
@@ -47,7 +46,7 @@ class RigArms:
                     opened.callback(bus.close)
                     scale = calibration.arm(name).for_joints(arm.joint_names, name)
                     self.arms[name] = DynamixelArm(name, bus, wiring.chain(name), scale, arm.joint_names)
-            self._ports = opened.pop_all()
+            self._opened = opened.pop_all()
 
     @property
     def followers(self) -> list[DynamixelArm]:
@@ -99,15 +98,3 @@ class RigArms:
     def go_to_sleep(self, clock: Clock, seconds: float = 2.0) -> None:
         """Moves the followers to their sleep pose and frees them there; leaders are the operator's. Raises Fault."""
         sleep_and_free({arm: self._sleep[arm.name] for arm in self.followers}, clock, seconds, self._speed)
-
-    def close(self) -> None:
-        """Closes the ports: free arms stay free, stiff arms keep holding."""
-        self._ports.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from hardware.camera import Source, ThreadedCamera
+from hardware.closing import ClosingTogether
 from hardware.pattern_camera import FileSource, PatternSource
 from hardware.v4l2 import V4l2Source
 from hardware.wiring import CameraWiring, Wiring
@@ -18,31 +18,23 @@ PATTERN = "pattern"
 """As a camera's ``device``: a moving test pattern with the frame's number drawn in it."""
 
 
-class RigCameras:
+class RigCameras(ClosingTogether):
     """Opens every camera of a rig; each runs in a thread of its own."""
 
-    def __init__(self, rig: Rig, wiring: Wiring) -> None:
-        """Raises Fault, and leaves none open, when one cannot be opened."""
+    def __init__(self, rig: Rig, wiring: Wiring, late_s: Mapping[str, float]) -> None:
+        """``late_s``: by camera, how late its stamps are (``latency_s`` of calibration.yaml).
+
+        Raises Fault, and leaves none open, when one cannot be opened.
+        """
         self.cameras: dict[str, ThreadedCamera] = {}
         """By name."""
         with ExitStack() as opened:
             for settings in rig.cameras:
-                camera = ThreadedCamera(settings.name, source_of(settings, wiring.cameras[settings.name]))
+                source = source_of(settings, wiring.cameras[settings.name])
+                camera = ThreadedCamera(settings.name, source, late_s.get(settings.name, 0.0))
                 opened.callback(camera.close)
                 self.cameras[settings.name] = camera
             self._opened = opened.pop_all()
-
-    def close(self) -> None:
-        """Ends every stream."""
-        self._opened.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def source_of(settings: Camera, wiring: CameraWiring) -> Source:

@@ -23,6 +23,8 @@ MODES = {
 LIMIT_SLACK_TICKS = 2
 """A full turn has 4096 ticks and pi rounds: a rig's limit may lie this far beyond a servo's."""
 
+LARGEST_LATENCY_S = 1.0
+
 
 @dataclass(frozen=True)
 class Servo:
@@ -151,6 +153,11 @@ def check_wiring(rig: Rig, wiring: Wiring, calibration: RigCalibration) -> None:
     if set(wiring.cameras) != set(rig.camera_names):
         odd = sorted(set(wiring.cameras) ^ set(rig.camera_names))
         raise BadInput(f"rig.yaml and hardware.yaml of {rig.name} disagree on cameras: {', '.join(odd)}")
+    for camera, late_s in calibration.latency_s.items():
+        if camera not in rig.camera_names:
+            raise BadInput(f"calibration.yaml: latency_s of {camera!r}; {nearest(camera, rig.camera_names)}")
+        if not abs(late_s) <= LARGEST_LATENCY_S:
+            raise BadInput(f"calibration.yaml: latency_s of {camera}: {late_s}; allowed: up to {LARGEST_LATENCY_S} s")
 
 
 def _check_chain(name: str, arm: Arm, wiring: Wiring) -> None:

@@ -31,6 +31,33 @@ def decode(frame: Frame) -> np.ndarray:
     return simplejpeg.decode_jpeg(frame.jpeg, colorspace="RGB")
 
 
+class NumberedSource:
+    """Frame n was captured n hundredths of a second after the epoch of 2001."""
+
+    rate_hz = 100.0
+
+    def __init__(self) -> None:
+        self.made = 0
+
+    def open(self) -> None: ...
+
+    def next(self) -> Captured | None:
+        self.made += 1
+        time.sleep(0.002)
+        return Captured(b"", 10**18 + self.made * 10_000_000)
+
+    def close(self) -> None: ...
+
+
+def test_a_calibrated_lateness_is_taken_off_every_stamp() -> None:
+    camera = ThreadedCamera("cam_high", NumberedSource(), late_s=0.035)
+    frame = camera.wait_newer(2, timeout_s=5)
+    camera.close()
+    assert frame is not None
+    assert (frame.time_ns + 35_000_000 - 10**18) == (frame.sequence + 1) * 10_000_000
+    assert camera.health().dropped == 0
+
+
 class CameraContract:
     """What every camera keeps."""
 

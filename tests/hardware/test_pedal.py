@@ -79,7 +79,7 @@ class TestSerialPedal(PedalContract):
         self.emulated.tap(button)
 
     def lose(self) -> None:
-        self.emulated.unplug()
+        self.emulated.close()
 
     def test_a_silent_pedal_is_lost_too(self) -> None:
         self.emulated.mute()

@@ -80,7 +80,7 @@ def test_teleop_drives_without_a_recorder_holds_without_its_pedal_and_goes_on_wh
             with Launched(tmp_path, "teleop", f"rig:={tmp_path / 'lab'}", clock=()) as run:
                 run.wait_for("control starts")
                 assert not any(" recorder " in command for command in run.processes().values())
-                emulated.pedal.unplug()
+                emulated.pedal.close()
                 run.wait_for("HOLD: pedal: silent")
                 with EmulatedPedal(tmp_path / "lab" / "devices" / "pedal"):
                     run.wait_for("the pedal is back")

@@ -21,7 +21,7 @@ from il_robot_ros.parameters import declare, parameter
 
 @dataclass(frozen=True)
 class Parameters:
-    rig: str = parameter("rig: a name or the path of a rig.yaml; hardware.yaml lies beside it")
+    rig: str = parameter("rig: a name or the path of a rig.yaml; hardware.yaml and calibration.yaml lie beside it")
 
 
 class CamerasNode:
@@ -31,12 +31,12 @@ class CamerasNode:
         self._life = life
         given = declare(node, Parameters)
         rig = load_rig(given.rig)
-        wiring, _ = load_wiring(rig, given.rig)
+        wiring, calibration = load_wiring(rig, given.rig)
         self._lost: dict[str, str] = {}
         self._publishers = {
             name: node.create_publisher(CompressedImage, topics.image(name), topics.STREAM) for name in rig.camera_names
         }
-        self._cameras = RigCameras(rig, wiring)
+        self._cameras = RigCameras(rig, wiring, calibration.latency_s)
         Diagnostics(node, self._health)
         for name, camera in self._cameras.cameras.items():
             life.thread(name, self._publisher(name, camera))

@@ -7,6 +7,7 @@ No ROS import here: the graph can be read, listed and tested without it.
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import sys
@@ -216,8 +217,10 @@ def _simulated(given: Mapping[str, str]) -> bool:
 
 
 def _pedal_link() -> Path:
-    """Where the scripted operator's emulated pedal appears: one per launch."""
-    return Path(tempfile.gettempdir()) / f"il-robot-pedal-{os.getpid()}"
+    """Where the scripted operator's emulated pedal appears: one per launch, which removes what a kill left of it."""
+    link = Path(tempfile.gettempdir()) / f"il-robot-pedal-{os.getpid()}"
+    atexit.register(link.unlink, missing_ok=True)
+    return link
 
 
 def _control(given: Mapping[str, str], autonomous: bool, **more: Value) -> Process:
