@@ -118,6 +118,10 @@ class Policy(Protocol):
         """The targets from this observation on."""
         ...
 
+    def observe(self, observation: Observation) -> None:
+        """An observation that nothing is predicted from: remembered by a policy that looks back."""
+        ...
+
     def reset(self) -> None:
         """Forget everything remembered from earlier observations."""
         ...

@@ -51,7 +51,7 @@ class Bc(nn.Module):
     def _image_features(self, inputs: Inputs) -> int:
         if self.cameras is None:
             return 0
-        black = {c.name: torch.zeros(1, c.height, c.width, 3, dtype=torch.uint8) for c in inputs.cameras}
+        black = {c.name: torch.zeros(1, *c.shape, dtype=torch.uint8) for c in inputs.cameras}
         with torch.no_grad():
             tokens_1ND: Tensor = self.cameras(black)[0]
         return tokens_1ND.numel()

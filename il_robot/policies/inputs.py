@@ -1,6 +1,7 @@
 """What a policy is fed, and how an observation becomes it: the same code in training and in deployment.
 
-The state vector is ``[qpos (J), then for each object: x y z [m] and two columns of its rotation matrix (6)]``.
+The state vector is ``[qpos (J), then for each object: x y z [m] and two columns of its rotation matrix (6)]``,
+with a history one such row per moment, the oldest first.
 The two columns are the continuous form of a rotation (Zhou et al. 2019, "On the Continuity of Rotation
 Representations in Neural Networks"): a quaternion jumps where its sign flips.
 """
@@ -17,6 +18,7 @@ from il_robot.errors import BadInput, nearest
 from il_robot.types import Floats, Image, Observation
 
 OBJECT_FEATURES = 9
+LONGEST_HISTORY = 1000
 
 JOINT_SPREAD = 0.05
 POSITION_SPREAD = 0.05
@@ -32,6 +34,14 @@ class CameraInput:
     name: str
     height: int
     width: int
+    frames: int = 1
+    """How many of its newest frames the policy sees: (H, W, 3) when 1, else (frames, H, W, 3), the oldest first."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(H, W, 3) or (frames, H, W, 3): what the policy sees of it."""
+        one = (self.height, self.width, 3)
+        return one if self.frames == 1 else (self.frames, *one)
 
 
 @dataclass(frozen=True)
@@ -42,14 +52,31 @@ class Inputs:
     """(J,) joint names in the rig's order; also what it commands."""
     objects: tuple[str, ...] = ()
     cameras: tuple[CameraInput, ...] = ()
+    history: int = 1
+    """How many of the newest moments, one control period apart, the state tells."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.history <= LONGEST_HISTORY:
+            raise BadInput(f"history {self.history}; allowed: 1 to {LONGEST_HISTORY} moments")
+        for camera in self.cameras:
+            if not 1 <= camera.frames <= self.history:
+                raise BadInput(
+                    f"{camera.frames} frames of camera {camera.name!r}; allowed: 1 to {self.history}, the history"
+                )
 
     @property
-    def state_size(self) -> int:
+    def moment_size(self) -> int:
+        """s: numbers that tell one moment."""
         return len(self.joints) + OBJECT_FEATURES * len(self.objects)
 
     @property
+    def state_size(self) -> int:
+        """S: numbers of all moments."""
+        return self.history * self.moment_size
+
+    @property
     def least_spread(self) -> Floats:
-        """(S,) the floor of each state's standard deviation."""
+        """(s,) the floor of each state's standard deviation."""
         one = [POSITION_SPREAD] * 3 + [ROTATION_SPREAD] * 6
         return np.array([JOINT_SPREAD] * len(self.joints) + one * len(self.objects), np.float32)
 
@@ -72,7 +99,7 @@ def rotation_columns(quaternion: Floats) -> Floats:
 
 
 def state_of(qpos: Floats, objects: Mapping[str, Floats], inputs: Inputs) -> Floats:
-    """(..., J) and poses (..., 7) -> (..., S) state vectors. Raises BadInput for a missing object or joint."""
+    """(..., J) and poses (..., 7) -> (..., s) states of single moments. Raises BadInput for what is missing."""
     if qpos.shape[-1] != len(inputs.joints):
         raise BadInput(f"observation has {qpos.shape[-1]} joints; the policy needs {len(inputs.joints)}")
     parts = [np.asarray(qpos, np.float32)]

@@ -9,7 +9,7 @@ Shape legend: B batch, S state, k steps of a chunk, J joints, H W image, D width
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -20,8 +20,9 @@ class Batch:
     """Windows, normalised: the state now and the actions from now on."""
 
     state_BS: Tensor
+    """With a history the moments one after another, the oldest first."""
     images_BHWC: Mapping[str, Tensor]
-    """camera name -> uint8; each network scales its own images."""
+    """camera name -> uint8; (B, frames, H, W, 3) where several frames are seen. Each network scales its own images."""
     action_BkJ: Tensor
     pad_Bk: Tensor
     """True where the window has no action (past the end of what may be imitated): never in the loss."""
@@ -39,8 +40,16 @@ class Batch:
             None if self.absent_BJ is None else change(self.absent_BJ),
         )
 
+    def with_images(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        """The same windows with changed images."""
+        return replace(self, images_BHWC={name: change(image) for name, image in self.images_BHWC.items()})
+
     def to(self, device: torch.device) -> Batch:
         return self.map(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def pin_memory(self) -> Batch:
+        """In memory that can be copied to a GPU while it computes."""
+        return self.map(lambda tensor: tensor.pin_memory())
 
 
 @dataclass(frozen=True)

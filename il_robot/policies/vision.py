@@ -78,7 +78,8 @@ class SpatialSoftmax(nn.Module):
 class CameraEncoder(nn.Module):
     """The images of several cameras -> tokens (B, N, D) and their positions (N, D).
 
-    With key points every camera is one token; without, every cell of its feature map is one.
+    With key points every frame is one token; without, every cell of its feature map is one. A camera's frames share
+    its backbone; where it stands in the history is learned.
     """
 
     mean: Tensor
@@ -98,7 +99,7 @@ class CameraEncoder(nn.Module):
             self.project: nn.Module = nn.Linear(2 * config.keypoints, width)
         else:
             self.project = nn.Conv2d(channels, width, 1)
-        self.camera_embedding = nn.Parameter(torch.randn(len(cameras), width) * 0.02)
+        self.camera_embedding = nn.Parameter(torch.randn(sum(camera.frames for camera in cameras), width) * 0.02)
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1) * 255, persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(3, 1, 1) * 255, persistent=False)
 
@@ -108,17 +109,23 @@ class CameraEncoder(nn.Module):
         return result
 
     def forward(self, images_BHWC: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-        tokens, positions = [], []
+        tokens, positions, seen = [], [], 0
         for number, camera in enumerate(self.cameras):
-            map_BChw = self._map(images_BHWC[camera.name], number)
-            if self.keypoints:
-                token = self.project(self.points[number](map_BChw)).unsqueeze(1)
-                position = self.camera_embedding[number].unsqueeze(0)
-            else:
-                map_BDhw = self.project(map_BChw)
-                token = map_BDhw.flatten(2).transpose(1, 2)
-                where = sinusoid_2d(map_BDhw.shape[2], map_BDhw.shape[3], map_BDhw.shape[1])
-                position = where.to(token.device) + self.camera_embedding[number]
-            tokens.append(token)
-            positions.append(position)
+            image = images_BHWC[camera.name]
+            frames = image.flatten(0, 1) if camera.frames > 1 else image
+            embedding_FD = self.camera_embedding[seen : seen + camera.frames]
+            token_BND, place_ND = self._read(frames, number)
+            tokens.append(token_BND.reshape(len(image), -1, token_BND.shape[-1]))
+            positions.append((embedding_FD.unsqueeze(1) + place_ND).flatten(0, 1))
+            seen += camera.frames
         return torch.cat(tokens, 1), torch.cat(positions, 0)
+
+    def _read(self, image_BHWC: Tensor, number: int) -> tuple[Tensor, Tensor]:
+        """Single frames of one camera -> their tokens (B, N, D), and where in the image each is (N, D)."""
+        map_BChw = self._map(image_BHWC, number)
+        if self.keypoints:
+            token: Tensor = self.project(self.points[number](map_BChw)).unsqueeze(1)
+            return token, torch.zeros(1, token.shape[-1], device=token.device)
+        map_BDhw = self.project(map_BChw)
+        where = sinusoid_2d(map_BDhw.shape[2], map_BDhw.shape[3], map_BDhw.shape[1])
+        return map_BDhw.flatten(2).transpose(1, 2), where.to(map_BDhw.device)

@@ -69,7 +69,7 @@ class Description:
         """Raises BadInput when its parts are not of one policy."""
         for what, ours, theirs in (
             ("joints of the inputs and of the rig", self.inputs.joints, self.rig.joint_names),
-            ("sizes of the state", self.inputs.state_size, len(self.statistics.state_mean)),
+            ("sizes of the state", self.inputs.moment_size, len(self.statistics.state_mean)),
             ("sizes of the action", len(self.inputs.joints), len(self.statistics.action_mean)),
         ):
             if ours != theirs:

@@ -9,6 +9,7 @@ import torch
 
 from il_robot.errors import BadInput, nearest
 from il_robot.policies.catalogue import Network, build
+from il_robot.policies.history import History, Moment
 from il_robot.policies.inputs import Inputs, images_of, state_of
 from il_robot.rig import Rig
 from il_robot.training.checkpoint import WeightsName, fill, load_tensors, weights_path
@@ -25,6 +26,7 @@ class LoadedPolicy:
         self._device = torch.device(device)
         self._network = network.to(self._device).eval()
         self._period_ns = description.rig.period_ns
+        self._history = History(description.inputs, self._period_ns)
 
     @property
     def rig(self) -> Rig:
@@ -51,24 +53,29 @@ class LoadedPolicy:
         """k."""
         return self.description.network.chunk_size
 
+    def observe(self, observation: Observation) -> None:
+        """Remembers what a later prediction may look back on. Raises BadInput when something needed is missing."""
+        state = state_of(observation.qpos, observation.objects, self.inputs)
+        normalised = self.description.statistics.normalise_state(state)
+        self._history.add(observation.time_ns, Moment(normalised, images_of(observation, self.inputs)))
+
     def predict(self, observation: Observation) -> ActionChunk:
         """The next k joint targets. Raises BadInput when the observation lacks something it needs."""
-        state = state_of(observation.qpos, observation.objects, self.inputs)
-        images = images_of(observation, self.inputs)
-        normalised = self.description.statistics.normalise_state(state)
+        self.observe(observation)
         with torch.inference_mode():
             chunk = self._network.predict(
-                torch.from_numpy(normalised).to(self._device).unsqueeze(0),
+                torch.from_numpy(self._history.state()).to(self._device).unsqueeze(0),
                 {
                     name: torch.from_numpy(np.ascontiguousarray(image)).to(self._device).unsqueeze(0)
-                    for name, image in images.items()
+                    for name, image in self._history.images().items()
                 },
             )
         qpos: Floats = self.description.statistics.restore_action(chunk[0].cpu().numpy())
         return ActionChunk(qpos, observation.time_ns, self._period_ns)
 
     def reset(self) -> None:
-        """Nothing is remembered between observations."""
+        """Forgets the history."""
+        self._history.clear()
 
 
 def load_policy(run: Path, rig: Rig | None = None, device: str = "cpu", weights: WeightsName = "last") -> LoadedPolicy:
@@ -85,6 +92,7 @@ def load_policy(run: Path, rig: Rig | None = None, device: str = "cpu", weights:
     fill(network, load_tensors(path)[0], path)
     policy = LoadedPolicy(description, network, device)
     policy.predict(_blank(description))
+    policy.reset()
     return policy
 
 

@@ -20,14 +20,17 @@ ONE_CAMERA = Inputs(joints=("a", "b", "c"), cameras=(CameraInput("top", 24, 32),
 TWO_CAMERAS = Inputs(
     joints=("a", "b"), objects=("cube",), cameras=(CameraInput("top", 24, 32), CameraInput("wrist", 32, 32))
 )
-EVERY = pytest.mark.parametrize("inputs", [STATE_ONLY, ONE_CAMERA, TWO_CAMERAS], ids=["state", "image", "images"])
+HISTORY = Inputs(joints=("a", "b"), cameras=(CameraInput("top", 24, 32, 2), CameraInput("wrist", 32, 32)), history=3)
+EVERY = pytest.mark.parametrize(
+    "inputs", [STATE_ONLY, ONE_CAMERA, TWO_CAMERAS, HISTORY], ids=["state", "image", "images", "history"]
+)
 
 
 def random_batch(inputs: Inputs, size: int, chunk_size: int, seed: int = 0) -> Batch:
     """Windows of noise; the later half of them end in padding."""
     random = torch.Generator().manual_seed(seed)
     images = {
-        camera.name: torch.randint(0, 256, (size, camera.height, camera.width, 3), generator=random).to(torch.uint8)
+        camera.name: torch.randint(0, 256, (size, *camera.shape), generator=random).to(torch.uint8)
         for camera in inputs.cameras
     }
     pad = torch.zeros(size, chunk_size, dtype=torch.bool)

@@ -35,6 +35,9 @@ class ScriptedHuman:
     def predict(self, observation: Observation) -> ActionChunk:
         return ActionChunk(self.expert.act(observation)[None], observation.time_ns, RIG.period_ns)
 
+    def observe(self, observation: Observation) -> None:
+        """Looks at the present only."""
+
     def reset(self) -> None:
         self.expert.reset()
 
@@ -45,10 +48,14 @@ class Constant:
     def __init__(self, rows: list[float]) -> None:
         self.rows = np.repeat(np.array(rows, np.float32)[:, None], len(RIG.joints), 1)
         self.asked: list[int] = []
+        self.watched: list[int] = []
 
     def predict(self, observation: Observation) -> ActionChunk:
         self.asked.append(observation.time_ns)
         return ActionChunk(self.rows, observation.time_ns, RIG.period_ns)
+
+    def observe(self, observation: Observation) -> None:
+        self.watched.append(observation.time_ns)
 
     def reset(self) -> None:
         self.asked.clear()
