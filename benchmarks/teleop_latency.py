@@ -1,8 +1,9 @@
 """From a hand at the leader to the follower's bus: the teleop graph over emulated arms with pattern cameras.
 
-Runs ``il-robot launch teleop`` on an emulated rig while hands move the leaders, and reads /diagnostics: the
-leader's stamp to the command sent (control), and the command's stamp to its being written to the bus (arms). Their
-sum is what an operator feels, servos and USB aside; the sum of two 99th percentiles is an upper bound of its own.
+Runs ``il-robot launch teleop`` on an emulated rig while hands move the leaders, and reads /diagnostics: from the
+leader's reading to the command sent (control), and to that command being written to the follower's bus (arms). The
+second is what an operator feels, servos and USB aside. What the emulators and the cameras need comes off the same
+cores.
 
     python benchmarks/teleop_latency.py --rig aloha --seconds 30
 """
@@ -87,7 +88,7 @@ def main() -> None:
     print(f"load before: {os.getloadavg()[0]:.2f} on {os.cpu_count()} cores")
     values = measure(given.rig, given.seconds)
     for key in sorted(values):
-        if key.endswith("_ms") or key in ("late_over_half_period", "missed", "ticks"):
+        if key.endswith("_ms") or key.endswith("_lost") or key in ("late_over_half_period", "missed", "ticks"):
             print(f"{key:45} {values[key]}")
     print(f"load after: {os.getloadavg()[0]:.2f}")
 

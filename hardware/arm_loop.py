@@ -44,12 +44,12 @@ class ArmLoop:
         self._loop = DeadlineLoop(clock, round(1e9 / rate_hz))
         self._newest: ArmState | None = None
         self._command: Floats | None = None
-        self._commanded_ns = 0
+        self._since_ns: int | None = None
         self._wait_s = COMMAND_SHARE / rate_hz
         self._driven = False
         """The last cycle had a command, so this one may expect one."""
-        self.to_wire = Latencies()
-        """From the stamp of a command to its being written to the bus."""
+        self.leader_to_wire = Latencies()
+        """From the reading of a leader to the command made from it being written to this arm's bus."""
         self._asked: list[Callable[[], None]] = []
         self._fault: Fault | None = None
         self._lost = 0
@@ -85,13 +85,14 @@ class ArmLoop:
         newest = self.latest()
         return newest if newest is not None and newest.time_ns > time_ns else None
 
-    def command(self, qpos: Floats, time_ns: int | None = None) -> None:
+    def command(self, qpos: Floats, since_ns: int | None = None) -> None:
         """(J,) goes out at once, or after the arm's next read; only the newest counts.
 
-        The array must not change afterwards. ``time_ns`` is when it was made, for :attr:`to_wire`; None: now.
+        The array must not change afterwards. ``since_ns`` is when the leader that it copies was read, for
+        :attr:`leader_to_wire`; None: it copies no leader.
         """
         with self._fresh:
-            self._command, self._commanded_ns = qpos, time.time_ns() if time_ns is None else time_ns
+            self._command, self._since_ns = qpos, since_ns
             self._fresh.notify_all()
 
     def ask(self, work: Callable[[], None]) -> None:
@@ -155,8 +156,9 @@ class ArmLoop:
             left_s = began_s + self._wait_s - time.monotonic()
             if self._driven and left_s > 0:
                 self._fresh.wait_for(lambda: self._command is not None or self._stopping.is_set(), left_s)
-            command, self._command = self._command, None
+            command, since_ns, self._command = self._command, self._since_ns, None
             self._driven = command is not None
         if command is not None:
             self._arm.command(command)
-            self.to_wire.add(time.time_ns() - self._commanded_ns)
+            if since_ns is not None:
+                self.leader_to_wire.add(time.time_ns() - since_ns)

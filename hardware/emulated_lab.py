@@ -55,6 +55,8 @@ class Hands:
         self._scales = {a.leader: calibration.arm(a.leader).for_joints(a.joint_names, a.leader) for a in rig.arms}
         self._ids = {a.leader: {s.joint: s.id for s in wiring.chain(a.leader) if s.shadow_of is None} for a in rig.arms}
         self._free_since_s: dict[str, float] = {}
+        self.aside = 0.0
+        """How far from the wave the hands keep every joint [rad]."""
 
     def move(self, now_s: float) -> None:
         """What the hands do at this moment. Call it often."""
@@ -75,7 +77,7 @@ class Hands:
         start = self._rig.start[self._rig.arm_slice(arm.name)]
         gripper = self._scales[arm.leader].is_gripper
         wave = WAVE * np.sin(0.8 * since_s)
-        return np.asarray(np.where(gripper, 0.5 - 0.5 * np.cos(0.5 * since_s), start + wave), np.float32)
+        return np.asarray(np.where(gripper, 0.5 - 0.5 * np.cos(0.5 * since_s), start + wave + self.aside), np.float32)
 
     def run(self, keep_on: Callable[[], bool]) -> None:
         """Moves until ``keep_on`` says no."""

@@ -20,9 +20,13 @@ class Latencies:
 
     def milliseconds(self, what: str) -> dict[str, float]:
         """``{what}_p50_ms``, ``{what}_p99_ms`` and ``{what}_max_ms`` of the newest 1500; empty when there are none."""
-        ms = np.array(self._ns.copy()) / 1e6
-        if not len(ms):
-            return {}
-        p50, p99 = np.percentile(ms, [50, 99])
-        found = {"p50": float(p50), "p99": float(p99), "max": float(ms.max())}
-        return {f"{what}_{name}_ms": round(value, 3) for name, value in found.items()}
+        return {f"{what}_{name}_ms": round(value, 3) for name, value in in_milliseconds(self._ns).items()}
+
+
+def in_milliseconds(durations_ns: deque[int]) -> dict[str, float]:
+    """``p50``, ``p99`` and ``max`` [ms]; empty when there are none. Another thread may go on adding."""
+    ms = np.array(durations_ns.copy()) / 1e6
+    if not len(ms):
+        return {}
+    p50, p99 = np.percentile(ms, [50, 99])
+    return {"p50": float(p50), "p99": float(p99), "max": float(ms.max())}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
+from il_robot.control.latency import KEPT, in_milliseconds
 
 
 class Clock(Protocol):
@@ -47,6 +48,8 @@ class Lateness:
     """Ticks more than half a period late, since the start."""
     missed: int
     """Deadlines that passed without a tick, since the start."""
+    period_ms: Mapping[str, float]
+    """``p50``, ``p99`` and ``max`` of the time between two ticks; empty before the second."""
 
 
 class DeadlineLoop:
@@ -61,7 +64,9 @@ class DeadlineLoop:
         self._period_ns = period_ns
         self._phase_ns = phase_ns
         self._deadline_ns: int | None = None
-        self._lateness_ns: deque[int] = deque(maxlen=1500)
+        self._lateness_ns: deque[int] = deque(maxlen=KEPT)
+        self._periods_ns: deque[int] = deque(maxlen=KEPT)
+        self._ticked_ns: int | None = None
         self._late = 0
         self._missed = 0
 
@@ -83,12 +88,24 @@ class DeadlineLoop:
         self._deadline_ns = deadline_ns
         if not self._clock.sleep_until(deadline_ns):
             return None
-        late_ns = self._clock.now_ns() - deadline_ns
+        ticked_ns = self._clock.now_ns()
+        if self._ticked_ns is not None:
+            self._periods_ns.append(ticked_ns - self._ticked_ns)
+        self._ticked_ns = ticked_ns
+        late_ns = ticked_ns - deadline_ns
         self._lateness_ns.append(late_ns)
         self._late += late_ns > self._period_ns // 2
         return deadline_ns
 
     def lateness(self) -> Lateness:
-        late_ms = np.array(self._lateness_ns or [0]) / 1e6
-        p50, p99 = np.percentile(late_ms, [50, 99])
-        return Lateness(len(self._lateness_ns), float(p50), float(p99), float(late_ms.max()), self._late, self._missed)
+        """How well it kept its deadlines. Safe to ask from another thread."""
+        late = in_milliseconds(self._lateness_ns) or dict.fromkeys(("p50", "p99", "max"), 0.0)
+        return Lateness(
+            ticks=len(self._lateness_ns),
+            p50_ms=late["p50"],
+            p99_ms=late["p99"],
+            max_ms=late["max"],
+            late=self._late,
+            missed=self._missed,
+            period_ms=in_milliseconds(self._periods_ns),
+        )

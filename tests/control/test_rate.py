@@ -52,6 +52,7 @@ def test_deadlines_are_absolute_and_on_phase(start_ns: int, phase_ns: int) -> No
     said = loop.lateness()
     assert (said.ticks, said.missed, said.late) == (50, 0, 0)
     assert said.p50_ms == said.p99_ms == said.max_ms == 3.0
+    assert said.period_ms == {"p50": 20.0, "p99": 20.0, "max": 20.0}
 
 
 def test_two_phases_alternate() -> None:

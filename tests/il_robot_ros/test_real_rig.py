@@ -6,18 +6,23 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 from launched import Launched
 
+from calibration.arm import RigCalibration
 from hardware.emulated_lab import WAVE, Hands, open_lab, write_lab
 from hardware.emulated_pedal import EmulatedPedal
+from hardware.emulated_rig import EmulatedRig
 from hardware.pattern_camera import read_frame
 from il_robot.episodes.dataset import episode_folders
 from il_robot.episodes.layout import Validity
 from il_robot.episodes.reader import Episode
+from il_robot.rig import Rig
 from il_robot.types import Mode
 
 pytestmark = pytest.mark.ros
@@ -25,71 +30,83 @@ LAG_STEPS = 4
 """A follower is where it was sent this much later, or as far away as the hands get in that time."""
 
 
-def test_what_hands_do_to_the_leaders_the_followers_do_and_the_episode_holds(tmp_path: Path) -> None:
-    write_lab("koch", tmp_path / "lab")
-    rig, wiring, calibration, emulated = open_lab(tmp_path / "lab")
+@dataclass(frozen=True)
+class Lab:
+    """Emulated devices of one leader and one follower, and hands at the leader."""
+
+    folder: Path
+    rig: Rig
+    calibration: RigCalibration
+    emulated: EmulatedRig
+    hands: Hands
+
+    def torque(self) -> dict[str, list[int]]:
+        """By arm: which servos have torque."""
+        buses = self.emulated.buses.items()
+        return {arm: [servo["Torque_Enable"] for servo in bus.do("state").values()] for arm, bus in buses}
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Lab]:
+    folder = tmp_path / "lab"
+    write_lab("koch", folder)
+    rig, wiring, calibration, emulated = open_lab(folder)
     hands_off = threading.Event()
     with emulated:
         hands = Hands(rig, wiring, calibration, emulated)
         operator = threading.Thread(target=hands.run, args=[lambda: not hands_off.is_set()])
         operator.start()
         try:
-            with Launched(
-                tmp_path,
-                "collect",
-                f"rig:={tmp_path / 'lab'}",
-                f"dataset:={tmp_path / 'data'}",
-                "use_sim_time:=false",
-                "speed:=1.0",
-            ) as run:
-                run.wait_for("control starts")
-                time.sleep(1)
-                emulated.pedal.tap(rig.pedal.record)
-                run.wait_for("recording ")
-                time.sleep(4)
-                emulated.pedal.tap(rig.pedal.success)
-                run.wait_for("saved ")
-                os.killpg(run.launcher.pid, signal.SIGINT)
-                assert run.exit_code() == 0, run.output
-            torque = {
-                arm: [s["Torque_Enable"] for s in bus.do("state").values()] for arm, bus in emulated.buses.items()
-            }
+            yield Lab(folder, rig, calibration, emulated, hands)
         finally:
             hands_off.set()
             operator.join()
+
+
+def test_what_hands_do_to_the_leaders_the_followers_do_and_the_episode_holds(lab: Lab, tmp_path: Path) -> None:
+    clock = ("use_sim_time:=false", "speed:=1.0")
+    with Launched(tmp_path, "collect", f"rig:={lab.folder}", f"dataset:={tmp_path / 'data'}", clock=clock) as run:
+        run.wait_for("control starts")
+        time.sleep(1)
+        lab.emulated.pedal.tap(lab.rig.pedal.record)
+        run.wait_for("recording ")
+        time.sleep(4)
+        lab.emulated.pedal.tap(lab.rig.pedal.success)
+        run.wait_for("saved ")
+        os.killpg(run.launcher.pid, signal.SIGINT)
+        assert run.exit_code() == 0, run.output
+    assert not any(any(servos) for servos in lab.torque().values())
     assert "going to sleep" in run.output
-    assert not any(any(servos) for servos in torque.values())
     (folder,) = episode_folders(tmp_path / "data")
     episode = Episode(folder)
-    assert episode.info.calibration == calibration.digest()
+    assert episode.info.calibration == lab.calibration.digest()
     assert episode.outcome == "success"
     assert (episode.mode == Mode.DEMONSTRATION).all()
-    assert_motion_was_played_in(episode, rig.start)
+    assert_motion_was_played_in(episode, lab.rig.start)
     assert_frames_are_the_camera_s(episode)
 
 
-def test_teleop_drives_without_a_recorder_holds_without_its_pedal_and_goes_on_when_it_is_back(tmp_path: Path) -> None:
-    write_lab("koch", tmp_path / "lab")
-    rig, wiring, calibration, emulated = open_lab(tmp_path / "lab")
-    hands_off = threading.Event()
-    with emulated:
-        hands = Hands(rig, wiring, calibration, emulated)
-        operator = threading.Thread(target=hands.run, args=[lambda: not hands_off.is_set()])
-        operator.start()
-        try:
-            with Launched(tmp_path, "teleop", f"rig:={tmp_path / 'lab'}", clock=()) as run:
-                run.wait_for("control starts")
-                assert not any(" recorder " in command for command in run.processes().values())
-                emulated.pedal.close()
-                run.wait_for("HOLD: pedal: silent")
-                with EmulatedPedal(tmp_path / "lab" / "devices" / "pedal"):
-                    run.wait_for("the pedal is back")
-                    run.wait_for("hold ended")
-                    os.killpg(run.launcher.pid, signal.SIGINT)
-                    assert run.exit_code() == 0, run.output
-        finally:
-            hands_off.set()
-            operator.join()
+def test_teleop_refuses_a_far_leader_holds_without_its_pedal_and_goes_on_when_it_is_back(
+    lab: Lab, tmp_path: Path
+) -> None:
+    lab.hands.aside = 0.5
+    follower = lab.emulated.buses["follower_main"]
+    with Launched(tmp_path, "teleop", f"rig:={lab.folder}", clock=()) as run:
+        run.wait_for("HOLD: control does not start: leader and follower differ by 0.")
+        stood = {servo: state["Goal_Position"] for servo, state in follower.do("state").items()}
+        time.sleep(0.5)
+        assert {servo: state["Goal_Position"] for servo, state in follower.do("state").items()} == stood
+        assert "control starts" not in run.output
+        lab.hands.aside = 0.0
+        run.wait_for("control starts")
+        assert not any(" recorder " in command for command in run.processes().values())
+        lab.emulated.pedal.close()
+        run.wait_for("HOLD: pedal: silent")
+        with EmulatedPedal(lab.folder / "devices" / "pedal"):
+            run.wait_for("the pedal is back")
+            run.wait_for("hold ended")
+            os.killpg(run.launcher.pid, signal.SIGINT)
+            assert run.exit_code() == 0, run.output
 
 
 def assert_motion_was_played_in(episode: Episode, start: np.ndarray) -> None:

@@ -93,8 +93,9 @@ class ArmsNode:
         arm, device = self._names[name], arms.arms[name]
 
         def on_command(message: JointTrajectory) -> None:
-            made_ns = messages.from_stamp(message.header.stamp)
-            loop.command(messages.from_command(message, arm.joint_names), made_ns)
+            copies = message.header.frame_id == messages.COPIED
+            since_ns = messages.from_stamp(message.header.stamp) if copies else None
+            loop.command(messages.from_command(message, arm.joint_names), since_ns)
 
         def on_torque(request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
             loop.ask(device.torque_on if request.data else device.torque_off)
@@ -140,7 +141,7 @@ class ArmsNode:
             health = loop.health()
             values[f"{name}_lost"] = health.lost
             values[f"{name}_late_p99_ms"] = round(health.lateness.p99_ms, 3)
-            values |= loop.to_wire.milliseconds(f"{name}_command_to_wire")
+            values |= loop.leader_to_wire.milliseconds(f"{name}_leader_to_wire")
         if self._lost:
             return Health(Level.ERROR, "; ".join(self._lost.values()), values)
         return Health(Level.OK, self._doing, values)

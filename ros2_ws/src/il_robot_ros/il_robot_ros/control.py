@@ -73,6 +73,7 @@ class ControlNode:
         self._recording = False
         self._rival: str | None = None
         self._faults: tuple[str, ...] = ("starting",)
+        self._refused = False
         self._watchdog = Watchdog()
         self._leader_to_command = Latencies()
         self._torque: bool | None = None
@@ -182,12 +183,15 @@ class ControlNode:
             self._tick(self._clock.now_ns())
 
     def _ready(self) -> bool:
-        """Gated on data from every source, not on time."""
+        """Gated on data from every source, not on time; refused, and said, while a leader is far from its follower."""
         with self._lock:
             missing = self._watchdog.never_heard
             far = "" if missing else self._far_leader()
         alone = "looking for others on this ROS domain" if self._rival is None else self._rival
         waiting = f"waiting for {', '.join(missing)}" if missing else far or alone
+        if far and not self._refused:
+            self._node.get_logger().error(f"HOLD: {far}")
+        self._refused = bool(far)
         self._faults = (waiting,) if waiting else ()
         return not waiting
 
@@ -198,7 +202,10 @@ class ControlNode:
         if self._parameters.autonomous or difference[worst] <= self._parameters.align_rad:
             return ""
         name, allowed = self._rig.joint_names[worst], self._parameters.align_rad
-        return f"leader and follower differ by {difference[worst]:.2f} at {name} (allowed {allowed}): move the leader"
+        return (
+            f"control does not start: leader and follower differ by {difference[worst]:.2f} at {name} "
+            f"(allowed {allowed}): move the leader there"
+        )
 
     def _positions(self, kind: str) -> Floats:
         return np.concatenate([self._joints[getattr(arm, kind)][1] for arm in self._rig.arms])
@@ -233,9 +240,10 @@ class ControlNode:
         before = self._faults
         inputs = self._inputs(now_ns)
         outcome = self._session.tick(now_ns, inputs)
-        self._command(now_ns, outcome.step, outcome.mirror)
-        if outcome.mirror is None and not self._faults:
-            self._leader_to_command.add(self._clock.now_ns() - inputs.leader_ns)
+        copied_ns = inputs.leader_ns if outcome.mirror is None and not self._faults else None
+        self._command(now_ns, outcome.step, outcome.mirror, copied_ns)
+        if copied_ns is not None:
+            self._leader_to_command.add(self._clock.now_ns() - copied_ns)
         self._steps.publish(messages.to_step(outcome.step, self._rig))
         if self._faults and not before:
             self._node.get_logger().error(f"HOLD: {'; '.join(self._faults)}")
@@ -246,12 +254,12 @@ class ControlNode:
             self._driver = driver
             self._drivers.publish(String(data=driver))
 
-    def _command(self, now_ns: int, step: Step, mirror: Floats | None) -> None:
+    def _command(self, now_ns: int, step: Step, mirror: Floats | None, copied_ns: int | None) -> None:
         for arm in self._rig.arms:
             part = self._rig.arm_slice(arm.name)
             targets = [(arm.follower, step.action)] + ([] if mirror is None else [(arm.leader, mirror)])
             for name, target in targets:
-                message = messages.to_command(arm.joint_names, now_ns, target[part], self._rig.period_ns)
+                message = messages.to_command(arm.joint_names, now_ns, target[part], self._rig.period_ns, copied_ns)
                 self._commands[name].publish(message)
         self._set_torque(mirror is not None)
 
@@ -268,6 +276,7 @@ class ControlNode:
         values = {
             "driver": self._driver,
             "ticks": lateness.ticks,
+            **{f"period_{name}_ms": round(value, 3) for name, value in lateness.period_ms.items()},
             "late_p50_ms": round(lateness.p50_ms, 3),
             "late_p99_ms": round(lateness.p99_ms, 3),
             "late_max_ms": round(lateness.max_ms, 3),

@@ -77,10 +77,17 @@ def _order(given: Sequence[str], names: Sequence[str]) -> list[int]:
     return [list(given).index(name) for name in names]
 
 
-def to_command(names: Sequence[str], time_ns: int, target: Floats, period_ns: int) -> JointTrajectory:
-    """Where one arm shall be ``period_ns`` after ``time_ns``."""
+COPIED = "leader"
+"""As a command's frame_id: its stamp is when the leader that it copies was read."""
+
+
+def to_command(
+    names: Sequence[str], time_ns: int, target: Floats, period_ns: int, copied_ns: int | None = None
+) -> JointTrajectory:
+    """Where one arm shall be ``period_ns`` after ``time_ns``, or after the leader that it copies was read."""
     message = JointTrajectory(joint_names=list(names))
-    message.header.stamp = to_stamp(time_ns)
+    message.header.stamp = to_stamp(time_ns if copied_ns is None else copied_ns)
+    message.header.frame_id = "" if copied_ns is None else COPIED
     message.points = [JointTrajectoryPoint(positions=target.tolist(), time_from_start=_to_duration(period_ns))]
     return message
 
