@@ -15,7 +15,7 @@ demo: $(INSTALLED)
 	$(BIN)/il-robot demo --out demo
 
 test: $(INSTALLED)
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist loadgroup # see tests/conftest.py
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .
