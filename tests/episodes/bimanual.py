@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from recorded import frames_of, info_of, step_of
 
+from il_robot.episodes.columns import columns
 from il_robot.episodes.conversion.aloha_layout import joints
+from il_robot.episodes.reader import Episode
 from il_robot.episodes.writer import EpisodeWriter
 from il_robot.types import Floats
 
@@ -35,6 +37,18 @@ def dataset(folder: Path, episodes: int = 2, *, clock: str = "system") -> Path:
             writer.append(replace(step, observation=seen, action=openings(step.action, t + 1)), frames)
         writer.close("success" if number == 0 else "failure")
     return folder
+
+
+def assert_nothing_is_lost(before: Episode, after: Episode, *but: str) -> None:
+    """An episode that went out and came back: facts, stamps, driver, gate, objects, missing frames, outcome."""
+    for column in columns(before.info):
+        if column.path not in but:
+            assert np.array_equal(after.array(column.path), before.array(column.path), equal_nan=True), column.path
+    assert after.recorded.losses == before.recorded.losses
+    assert after.outcome == before.outcome
+    assert after.info.camera_names == before.info.camera_names
+    differing = {"cameras": before.info.cameras, "configuration": before.info.configuration}
+    assert replace(after.info, **differing) == before.info
 
 
 def openings(qpos: Floats, t: int) -> Floats:

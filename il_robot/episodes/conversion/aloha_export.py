@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,17 @@ from il_robot.episodes.conversion.aloha_layout import (
     ACTION,
     COMPRESS_LENGTH,
     EFFORT,
+    FACTS,
     GRIPPER_INDEXES,
+    GRIPPERS_KEY,
     IMAGES,
     JOINTS,
+    OWN,
     QPOS,
     QVEL,
     GripperConvention,
 )
+from il_robot.episodes.conversion.carried import NAME, carried_columns, facts_of
 from il_robot.episodes.conversion.library import library
 from il_robot.episodes.conversion.outlet import filled_steps
 from il_robot.episodes.jpeg_codec import encode
@@ -37,7 +42,8 @@ def export_aloha_file(episode: Episode, file: Path, grippers: GripperConvention,
     _refuse_other_joints(episode)
     with library("h5py").File(file, "w", rdcc_nbytes=_CACHE_BYTES) as root:
         root.attrs["sim"] = episode.info.clock == "simulated"
-        _write_vectors(root, episode, grippers)
+        convention = _convention(grippers, episode)
+        _write_vectors(root, episode, convention)
         group = root.create_group(IMAGES)
         # An HDF5 group lists its members by name: the rows of compress_len must have that order.
         cameras = sorted(episode.info.camera_names)
@@ -48,6 +54,7 @@ def export_aloha_file(episode: Episode, file: Path, grippers: GripperConvention,
             root.attrs["compress"] = True
             lengths = [_write_jpegs(group, episode, camera, jpeg_quality) for camera in cameras]
             root[COMPRESS_LENGTH] = np.array(lengths, np.float32).reshape(len(cameras), episode.steps)
+        _carry(root.create_group(NAME), episode, convention)
 
 
 def _refuse_other_joints(episode: Episode) -> None:
@@ -56,10 +63,20 @@ def _refuse_other_joints(episode: Episode) -> None:
         raise BadInput(f"{episode.path}: an ALOHA file has {JOINTS} joints: twice six joints [rad] and a gripper")
 
 
-def _write_vectors(root: Any, episode: Episode, grippers: GripperConvention) -> None:
-    convention = grippers
-    if convention == "auto":
-        convention = "opening" if episode.info.clock == "simulated" else "original"
+def _convention(grippers: GripperConvention, episode: Episode) -> GripperConvention:
+    if grippers != "auto":
+        return grippers
+    return "opening" if episode.info.clock == "simulated" else "original"
+
+
+def _carry(group: Any, episode: Episode, convention: GripperConvention) -> None:
+    """What the format has no place for. The original's loaders read what they know by name and never list the root."""
+    group[FACTS] = json.dumps({**facts_of(episode), GRIPPERS_KEY: convention})
+    for column in carried_columns(episode.info, OWN):
+        group[column.path] = episode.array(column.path)
+
+
+def _write_vectors(root: Any, episode: Episode, convention: GripperConvention) -> None:
     qpos, qvel = episode.qpos.copy(), np.nan_to_num(episode.qvel)
     if convention != "opening":
         qpos[:, GRIPPER_INDEXES] = GRIPPERS[convention].finger(qpos[:, GRIPPER_INDEXES])

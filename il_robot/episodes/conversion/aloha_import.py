@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from il_robot.episodes.conversion.aloha_carried import read_carried
 from il_robot.episodes.conversion.aloha_gripper import GRIPPERS
 from il_robot.episodes.conversion.aloha_layout import (
     ACTION,
@@ -25,10 +26,11 @@ from il_robot.episodes.conversion.aloha_layout import (
     GripperConvention,
     joints,
 )
+from il_robot.episodes.conversion.carried import restored
 from il_robot.episodes.conversion.intake import MAX_PIXELS, MAX_STEPS, Incoming, take_in, whole_jpeg
 from il_robot.episodes.conversion.library import library
 from il_robot.episodes.jpeg_codec import decode, encode, size_of
-from il_robot.episodes.layout import CameraInfo, EpisodeInfo
+from il_robot.episodes.layout import CameraInfo, EpisodeInfo, Outcome
 from il_robot.errors import BadInput
 
 _DAMAGE = (
@@ -126,11 +128,28 @@ class _Reader:
         for path, values in columns.items():
             if len(values) != len(action):
                 raise BadInput(f"{self._file}: {path} has {len(values)} steps, {ACTION} has {len(action)}")
-        convention = self._convert_grippers(columns)
+        carried = read_carried(self._root, self._dataset, len(action), self._file)
+        convention = self._convert_grippers(columns, carried.grippers if carried else None)
         images = self._images(len(action))
         cameras = tuple(self._camera(name, stored) for name, stored in images.items())
         origin = {"format": "aloha", "file": self._file.name, "grippers": convention}
-        info = EpisodeInfo(
+        if carried:
+            info = self._as_told(restored(carried.facts, cameras, origin, str(self._file)))
+            outcome: Outcome = carried.facts.outcome
+            columns |= carried.columns
+        else:
+            info, outcome = self._guessed(cameras, origin, has_effort=EFFORT in columns), "unmarked"
+        frames = self._frames(info.cameras, [images[name] for name in info.camera_names], len(action))
+        return Incoming(episode_name(self._file.stem), info, columns, frames, outcome)
+
+    def _as_told(self, info: EpisodeInfo) -> EpisodeInfo:
+        """What whoever imports says of task and operator goes before what the file says."""
+        settings = self._settings
+        return replace(info, task=settings.task or info.task, operator=settings.operator or info.operator)
+
+    def _guessed(self, cameras: tuple[CameraInfo, ...], origin: dict[str, str], *, has_effort: bool) -> EpisodeInfo:
+        """The facts of a file that tells none: those of the original's robot."""
+        return EpisodeInfo(
             fps=self._settings.fps,
             joints=joints(),
             followers=("follower_left", "follower_right"),
@@ -138,13 +157,11 @@ class _Reader:
             rig="aloha",
             task=self._settings.task,
             operator=self._settings.operator,
-            effort_unit="mA" if EFFORT in columns else "",
+            effort_unit="mA" if has_effort else "",
             clock="simulated" if self._simulated else "system",
             configuration={"imported": origin},
             synthetic_stamps=True,
         )
-        frames = self._frames(cameras, list(images.values()), len(action))
-        return Incoming(episode_name(self._file.stem), info, columns, frames)
 
     def _dataset(self, path: str) -> Any:
         stored = self._root.get(path)
@@ -168,11 +185,11 @@ class _Reader:
             raise BadInput(f"{self._file}: {path} is {stored.dtype} {stored.shape}, not floats (T, {JOINTS})")
         return np.asarray(stored[()], np.float32)
 
-    def _convert_grippers(self, columns: dict[str, NDArray[np.float32]]) -> str:
-        """Observed grippers to openings, in place; the convention that was found."""
-        convention = self._settings.grippers
+    def _convert_grippers(self, columns: dict[str, NDArray[np.float32]], told: str | None) -> str:
+        """Observed grippers to openings, in place; the convention that was found, or ``told`` by the file."""
+        convention: str = self._settings.grippers
         if convention == "auto":
-            convention = "opening" if self._simulated else "original"
+            convention = told or ("opening" if self._simulated else "original")
         if convention != "opening":
             qpos = columns[QPOS]
             qpos[:, GRIPPER_INDEXES] = GRIPPERS[convention].opening(qpos[:, GRIPPER_INDEXES])

@@ -16,6 +16,11 @@ IMAGES = "observations/images"
 COMPRESS_LENGTH = "compress_len"
 """(cameras in the order of their names, T) lengths of the JPEGs, the rest of each row being zeros."""
 
+FACTS, GRIPPERS_KEY = "facts", "aloha_grippers"
+"""In the group of ours: the facts of the episode as JSON, and in them how its observed grippers were scaled."""
+OWN = (QPOS, ACTION)
+"""What comes back from the file's own arrays; qvel and effort have no NaN there, so they are carried, too."""
+
 GripperConvention: TypeAlias = Literal["auto", "original", "ros2", "opening"]
 Channels: TypeAlias = Literal["rgb", "bgr"]
 

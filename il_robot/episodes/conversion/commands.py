@@ -220,7 +220,11 @@ def _exported(out: Path, episodes: Sequence[Episode]) -> dict[str, Any]:
 
 def _say_exported(out: Path, episodes: Sequence[Episode], as_json: bool) -> Literal[0]:
     missing = sum(missing_frames(episode) for episode in episodes)
-    filled = f"; {missing} missing frames show the one before, this format cannot mark them" if missing else ""
+    filled = (
+        f"; {missing} missing frames show the one before: only what il-robot carries along marks them"
+        if missing
+        else ""
+    )
     data = {**_exported(out, episodes), "missing_frames_filled": missing}
     answer(as_json, data, f"{out}: {len(episodes)} episodes{filled}")
     return 0

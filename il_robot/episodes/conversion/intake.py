@@ -1,4 +1,4 @@
-"""Stores an episode that came from elsewhere, with computed stamps that are marked as such.
+"""Stores an episode that came from elsewhere, with computed stamps that are marked as such where it has none.
 
 Axes: T steps, J joints.
 """
@@ -33,10 +33,12 @@ class Incoming:
 
     name: str
     info: EpisodeInfo
-    """``configuration["imported"]`` says where it comes from; ``synthetic_stamps`` must be true."""
+    """``configuration["imported"]`` says where it comes from; ``synthetic_stamps`` is true unless ``columns`` has
+    stamps."""
     columns: Mapping[str, NDArray[Any]]
     """Column path (``observations/qpos``, ``action``, ...) -> (T, ...). What is absent becomes NaN, or Mode's -1;
-    ``action_asked`` becomes ``action``."""
+    ``action_asked`` becomes ``action``, stamps are computed. Where ``control/valid`` is there, it decides which frames
+    are missing."""
     frames: Iterable[Sequence[bytes | None]]
     """Per step one JPEG per camera; None where there is none, or none that can be decoded."""
     outcome: Outcome = "unmarked"
@@ -56,9 +58,8 @@ def take_in(dataset: Path, incoming: Incoming) -> bool:
     with staged(dataset, incoming.name) as folder:
         recording = Recording(folder, incoming.info, incoming.name, minimum_s=steps / incoming.info.fps)
         for t, jpegs in enumerate(incoming.frames):
-            time_ns = stamp_ns(t, incoming.info.fps)
-            frames = [None if jpeg is None else Frame(jpeg, time_ns, t + 1) for jpeg in jpegs]
-            recording.write(_row(recording.dtype, incoming, t, time_ns, frames), frames)
+            row = _row(recording.dtype, incoming, t)
+            recording.write(row, _frames(row, incoming.info, jpegs))
         recording.finish(incoming.outcome)
         recording.settle(sync=False)
     return True
@@ -78,22 +79,30 @@ def whole_jpeg(jpeg: bytes, camera: CameraInfo) -> bytes | None:
     return jpeg
 
 
-def _row(
-    dtype: np.dtype[Any], incoming: Incoming, t: int, time_ns: int, frames: Sequence[Frame | None]
-) -> NDArray[Any]:
-    row = np.zeros(1, dtype)
-    for path in ("observations/qvel", "observations/effort"):
+def _row(dtype: np.dtype[Any], incoming: Incoming, t: int) -> NDArray[Any]:
+    """Step ``t`` (1,), every frame taken for there."""
+    row, time_ns = np.zeros(1, dtype), stamp_ns(t, incoming.info.fps)
+    absent = ["observations/qvel", "observations/effort", *(f"observations/objects/{o}" for o in incoming.info.objects)]
+    for path in absent:
         row[path] = np.nan
     row["control/mode"] = Mode.DEMONSTRATION
     row["action_asked"] = incoming.columns["action"][t]
+    row["time/step_ns"] = time_ns
+    for path, value in (("time/joint_ns", time_ns), ("time/camera_ns", time_ns), ("time/camera_sequence", t + 1)):
+        if path in row.dtype.names:
+            row[path] = value
+    if "control/valid" in row.dtype.names:
+        row["control/valid"] = Validity.FRESH
     for path, values in incoming.columns.items():
         row[path] = values[t]
-    row["time/step_ns"] = time_ns
-    if incoming.info.followers:
-        row["time/joint_ns"] = time_ns
-        row["control/valid"][0, : len(incoming.info.followers)] = Validity.FRESH
-    for c, frame in enumerate(frames):
-        if frame is not None:
-            row["time/camera_ns"][0, c] = frame.time_ns
-            row["time/camera_sequence"][0, c] = frame.sequence
     return row
+
+
+def _frames(row: NDArray[Any], info: EpisodeInfo, jpegs: Sequence[bytes | None]) -> list[Frame | None]:
+    """The frames with the stamps of ``row``; those that it calls missing are left out."""
+    frames: list[Frame | None] = []
+    for c, jpeg in enumerate(jpegs):
+        there = jpeg is not None and row["control/valid"][0, len(info.followers) + c] != Validity.MISSING
+        stamps = int(row["time/camera_ns"][0, c]), int(row["time/camera_sequence"][0, c])
+        frames.append(Frame(jpeg, *stamps) if there and jpeg is not None else None)
+    return frames

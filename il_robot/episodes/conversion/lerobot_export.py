@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from il_robot.episodes.columns import Column
 from il_robot.episodes.conversion import lerobot_layout as layout
+from il_robot.episodes.conversion.carried import carried_columns, facts_of
 from il_robot.episodes.conversion.lerobot_stats import Stats, image_stats, row_stats, together
 from il_robot.episodes.conversion.library import library
 from il_robot.episodes.conversion.outlet import filled_steps
@@ -38,7 +40,7 @@ def export_lerobot(
 def _common_info(episodes: Sequence[Episode], images: layout.Images) -> EpisodeInfo:
     info = episodes[0].info
     for episode in episodes:
-        for what in ("fps", "joint_names", "camera_names"):
+        for what in ("fps", "joint_names", "camera_names", "followers", "objects"):
             ours, first = getattr(episode.info, what), getattr(info, what)
             if ours != first:
                 raise BadInput(f"{episode.path}: {what} {ours} where {episodes[0].id} has {first}: not one data set")
@@ -59,9 +61,11 @@ class _Writer:
         self._cameras = info.camera_names
         self._tasks = sorted({_task(episode) for episode in episodes})
         self._vectors = _vectors(episodes)
+        self._carried = {layout.carried_feature(c.path): c for c in carried_columns(info, layout.OWN)}
         self._features = self._described(info)
         self._stats: list[dict[str, Stats]] = []
         self._rows: list[dict[str, Any]] = []
+        self._facts: list[dict[str, Any]] = []
         self._frames = 0
 
     def add(self, number: int, episode: Episode) -> None:
@@ -92,6 +96,7 @@ class _Writer:
         self._write_table(layout.DATA.format(**place), self._pa.table(table))
         row |= {f"stats/{key}/{name}": values.tolist() for key, some in stats.items() for name, values in some.items()}
         self._rows.append(row)
+        self._facts.append(facts_of(episode))
         self._stats.append(stats)
         self._frames += episode.steps
 
@@ -106,6 +111,7 @@ class _Writer:
             layout.STATS, {k: {name: values.tolist() for name, values in some.items()} for k, some in stats.items()}
         )
         self._write_json(layout.INFO, self._info())
+        self._write_json(layout.FACTS, self._facts)
 
     def _info(self) -> dict[str, Any]:
         return {
@@ -130,16 +136,18 @@ class _Writer:
             layout.IMAGES + camera.name: layout.image_feature(camera.height, camera.width, self._fps, self._images)
             for camera in info.cameras
         }
-        scalars = {layout.MODE: "int64", layout.INTERVENTION: "int64", **layout.INDEXES}
-        return {**vectors, **cameras, **{name: layout.scalar_feature(dtype) for name, dtype in scalars.items()}}
+        carried = {
+            n: layout.plain_feature(_lerobots(c), int(np.prod(c.shape, dtype=int))) for n, c in self._carried.items()
+        }
+        indexes = {name: layout.plain_feature(dtype) for name, dtype in layout.INDEXES.items()}
+        return {**vectors, **cameras, **carried, **indexes}
 
     def _columns(self, number: int, episode: Episode) -> dict[str, NDArray[Any]]:
         """Everything of the episode but images, (T,) or (T, J)."""
         frames = np.arange(episode.steps)
         return {
             **{name: episode.array(path) for name, path in self._vectors.items()},
-            layout.MODE: episode.mode.astype(np.int64),
-            layout.INTERVENTION: episode.intervention.astype(np.int64),
+            **{name: episode.array(c.path).astype(_lerobots(c)) for name, c in self._carried.items()},
             "timestamp": (frames / self._fps).astype(np.float32),
             "frame_index": frames,
             "episode_index": np.full(episode.steps, number),
@@ -149,7 +157,7 @@ class _Writer:
 
     def _arrow(self, values: NDArray[Any]) -> Any:
         flat = self._pa.array(np.ascontiguousarray(values).reshape(-1))
-        return flat if values.ndim == 1 else self._pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
+        return flat if len(flat) == len(values) else self._pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
 
     def _embedded(self, episode: Episode, camera: str) -> Any:
         """The stored JPEGs, byte for byte, as the Hugging Face image type."""
@@ -179,6 +187,11 @@ def _vectors(episodes: Sequence[Episode]) -> dict[str, str]:
         if all(np.isfinite(episode.array(path)).all() for episode in episodes):
             wanted[feature] = path
     return wanted
+
+
+def _lerobots(column: Column) -> str:
+    """LeRobot's own integers are int64."""
+    return "float32" if column.dtype == "<f4" else "int64"
 
 
 def _task(episode: Episode) -> str:

@@ -14,7 +14,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from il_robot.episodes.columns import Column
 from il_robot.episodes.conversion import lerobot_layout as layout
+from il_robot.episodes.conversion.carried import Facts, as_column, carried_columns, read_facts, restored
 from il_robot.episodes.conversion.intake import MAX_STEPS, Incoming, take_in, whole_jpeg
 from il_robot.episodes.conversion.library import library
 from il_robot.episodes.conversion.video import read_video
@@ -31,7 +33,6 @@ _VECTORS = {
     layout.EFFORT: "observations/effort",
     layout.ASKED: "action_asked",
 }
-_SCALARS = {layout.MODE: "control/mode", layout.INTERVENTION: "control/intervention"}
 
 
 @dataclass(frozen=True)
@@ -93,19 +94,30 @@ class _Reader:
         columns = [c for c in self._parquet.read_schema(files[0]).names if not c.startswith("stats/")]
         rows = [row for file in files for row in self._parquet.read_table(file, columns=columns).to_pylist()]
         self.episodes: list[dict[str, Any]] = sorted(rows, key=lambda row: int(row["episode_index"]))
-        self._cameras = tuple(self._camera(key) for key in self._features if self._is_camera(key))
+        self._cameras = tuple(self._camera(key) for key in self._camera_keys())
         self._joints = self._described_joints()
+        self._facts = self._read_facts()
 
     def incoming(self, number: int) -> Incoming:
         episode = self.episodes[number]
-        keys = [key for key in (*_VECTORS, *_SCALARS) if key in self._features]
+        facts = self._facts.get(int(episode["episode_index"]))
+        carried = {} if facts is None else self._carried(facts)
+        keys = [key for key in (*_VECTORS, *carried) if key in self._features]
         embedded = [key for key in self._features if self._features[key]["dtype"] == "image"]
         table = self._rows(episode, [*keys, *embedded])
         steps = int(episode["length"])
         if not 0 < steps <= MAX_STEPS or table.num_rows != steps:
             raise BadInput(f"{self._source}: episode {number} has {table.num_rows} rows, its length says {steps}")
         columns = {_VECTORS[key]: self._vector(table, key) for key in keys if key in _VECTORS}
-        columns |= {_SCALARS[key]: table[key].to_numpy() for key in keys if key in _SCALARS}
+        columns |= {
+            column.path: as_column(np.array(table[key].to_pylist()), column, steps, f"{self._source}: {key}")
+            for key, column in carried.items()
+        }
+        origin = {"format": "lerobot", "dataset": self._source.name, "episode": number}
+        if facts is not None:
+            info = restored(facts, self._cameras, origin, str(self._source))
+            frames = self._frames(episode, table, steps, info.cameras)
+            return Incoming(f"episode_{number:06d}", info, columns, frames, facts.outcome)
         two_arms = all(name.startswith(("left_", "right_")) for name in self._names)
         info = EpisodeInfo(
             fps=self._fps,
@@ -114,13 +126,13 @@ class _Reader:
             cameras=self._cameras,
             rig=str(self._info.get("robot_type") or ""),
             task=", ".join(map(str, episode["tasks"])),
-            configuration={"imported": {"format": "lerobot", "dataset": self._source.name, "episode": number}},
+            configuration={"imported": origin},
             synthetic_stamps=True,
         )
-        return Incoming(f"episode_{number:06d}", info, columns, self._frames(episode, table, steps))
+        return Incoming(f"episode_{number:06d}", info, columns, self._frames(episode, table, steps, self._cameras))
 
-    def _is_camera(self, key: str) -> bool:
-        return self._features[key]["dtype"] in ("image", "video")
+    def _camera_keys(self) -> list[str]:
+        return [key for key, feature in self._features.items() if feature["dtype"] in ("image", "video")]
 
     def _camera(self, key: str) -> CameraInfo:
         height, width = self._features[key]["shape"][:2]
@@ -160,11 +172,28 @@ class _Reader:
         bounds = zip(self._names, grippers, lower.tolist(), upper.tolist(), speed.tolist(), strict=True)
         return tuple(JointInfo(name, "opening" if g else "rad", low, up, fast) for name, g, low, up, fast in bounds)
 
-    def _frames(self, episode: dict[str, Any], table: Any, steps: int) -> Iterator[Sequence[bytes | None]]:
-        streams = [
-            self._stream(key, camera, episode, table, steps)
-            for key, camera in zip(filter(self._is_camera, self._features), self._cameras, strict=True)
-        ]
+    def _read_facts(self) -> dict[int, Facts]:
+        """Episode -> what our own export told of it; nothing where the data set is somebody else's."""
+        file = self._source / layout.FACTS
+        if not file.exists():
+            return {}
+        told = json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(told, list):
+            raise BadInput(f"{file}: damaged: not a list of episodes")
+        return {number: read_facts(one, str(file)) for number, one in enumerate(told)}
+
+    def _carried(self, facts: Facts) -> dict[str, Column]:
+        """Feature -> array, for those beside LeRobot's own. Raises BadInput where these are other joints."""
+        if facts.info.joint_names != self._names:
+            told = ", ".join(facts.info.joint_names)
+            raise BadInput(f"{self._source / layout.FACTS}: tells of other joints than the data set has: {told}")
+        return {layout.carried_feature(c.path): c for c in carried_columns(facts.info, layout.OWN)}
+
+    def _frames(
+        self, episode: dict[str, Any], table: Any, steps: int, cameras: Sequence[CameraInfo]
+    ) -> Iterator[Sequence[bytes | None]]:
+        keys = {camera.name: key for camera, key in zip(self._cameras, self._camera_keys(), strict=True)}
+        streams = [self._stream(keys[camera.name], camera, episode, table, steps) for camera in cameras]
         for _ in range(steps):
             with _refusing_damage(self._source):
                 frames = [next(stream) for stream in streams]

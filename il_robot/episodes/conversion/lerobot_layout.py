@@ -18,8 +18,21 @@ CHUNK_FILES = 1000
 STATE, ACTION = "observation.state", "action"
 VELOCITY, EFFORT = "observation.velocity", "observation.effort"
 IMAGES = "observation.images."
-MODE, INTERVENTION, ASKED = "control.mode", "control.intervention", "control.action_asked"
+ASKED = "control.action_asked"
 """Not LeRobot's own: who drove, see docs/episode-format.md. Its training ignores them."""
+OWN = ("observations/qpos", "observations/qvel", "observations/effort", "action", "action_asked")
+"""What the features above hold; the other arrays become features named after their paths."""
+FACTS = "meta/il_robot.json"
+"""Not LeRobot's own: the facts of every episode, by its index."""
+
+
+def carried_feature(path: str) -> str:
+    """``control.mode`` for ``control/mode``, ``objects.cube`` for ``observations/objects/cube``.
+
+    A name that begins with ``observation`` would be an input to LeRobot's policies.
+    """
+    return path.removeprefix("observations/").replace("/", ".")
+
 
 INDEXES = {
     "timestamp": "float32",
@@ -40,8 +53,8 @@ def vector_feature(names: tuple[str, ...]) -> dict[str, Any]:
     return {"dtype": "float32", "shape": [len(names)], "names": list(names)}
 
 
-def scalar_feature(dtype: str) -> dict[str, Any]:
-    return {"dtype": dtype, "shape": [1], "names": None}
+def plain_feature(dtype: str, length: int = 1) -> dict[str, Any]:
+    return {"dtype": dtype, "shape": [length], "names": None}
 
 
 def image_feature(height: int, width: int, fps: int, images: Images) -> dict[str, Any]:

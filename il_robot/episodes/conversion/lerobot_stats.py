@@ -21,10 +21,11 @@ _STRIDE = 8
 
 
 def row_stats(values: NDArray[Any]) -> Stats:
-    """Over the rows of (T, ...)."""
-    wide = values.reshape(len(values), -1).astype(np.float64)
-    count = np.array([len(wide)])
-    return {"min": wide.min(0), "max": wide.max(0), "mean": wide.mean(0), "std": wide.std(0), "count": count}
+    """Over the rows of (T, ...); what is unknown (NaN) is left out, and a column of nothing else has zeros."""
+    wide = np.ma.masked_invalid(values.reshape(len(values), -1).astype(np.float64))
+    numbers = {"min": wide.min(0), "max": wide.max(0), "mean": wide.mean(0), "std": wide.std(0)}
+    filled = {name: np.ma.filled(value, 0.0) for name, value in numbers.items()}
+    return {**filled, "count": np.array([len(wide)])}
 
 
 def image_stats(episode: Episode, camera: str) -> Stats:

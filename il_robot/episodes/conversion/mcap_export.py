@@ -1,40 +1,33 @@
-"""An episode into a ROS 2 MCAP file that Foxglove and ``ros2 bag play`` open."""
+"""An episode into a ROS 2 MCAP file that Foxglove and ``ros2 bag play`` open.
+
+Both ask for the same: profile ``ros2``, messages in ``cdr``, schemas in ``ros2msg`` under their full names with every
+type they use, a summary with statistics, and topic names as ROS allows them. Given the file alone, rosbag2 builds from
+that what a ``metadata.yaml`` beside it would say (``SequentialReader::open``, ``MCAPStorage::read_metadata``).
+"""
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from il_robot.episodes.conversion.carried import NAME, facts_of
 from il_robot.episodes.conversion.library import library
+from il_robot.episodes.conversion.ros_schemas import SCHEMAS
 from il_robot.episodes.layout import Validity
 from il_robot.episodes.reader import Episode
 from il_robot.rig import NS_PER_S
-
-_HEADER = """std_msgs/Header header
-{fields}
-================================================================================
-MSG: std_msgs/Header
-builtin_interfaces/Time stamp
-string frame_id
-================================================================================
-MSG: builtin_interfaces/Time
-int32 sec
-uint32 nanosec
-"""
-_SCHEMAS = {
-    "sensor_msgs/msg/JointState": "string[] name\nfloat64[] position\nfloat64[] velocity\nfloat64[] effort",
-    "sensor_msgs/msg/CompressedImage": "string format\nuint8[] data",
-}
-"""The fields after the header, as in the sensor_msgs package."""
+from il_robot.types import Mode
 
 
 def export_mcap_file(episode: Episode, file: Path) -> None:
     """Write ``file`` with the stamps of the recording. A frame that is missing or repeated is no message.
 
-    Topics: ``/<follower>/joint_states`` and ``/<follower>/commands`` (what was sent), both JointState, and
-    ``/<camera>/image_raw/compressed``. Raises OSError when the disk fails.
+    Topics, see ``docs/conversion.md``: the followers' states, what they were asked and sent, images, object poses, who
+    drove, and once the facts of the episode. Raises OSError when the disk fails.
     """
     with file.open("wb") as stream:
         writer = library("mcap_ros2.writer").Writer(stream)
@@ -44,33 +37,42 @@ def export_mcap_file(episode: Episode, file: Path) -> None:
         writer.finish()
 
 
+def topic_name(*parts: str) -> str:
+    """``/a/b``, every letter that ROS does not allow in a name replaced; a part that begins with a digit gets an n."""
+    plain = (re.sub(r"[^A-Za-z0-9_]", "_", part) for part in parts)
+    return "".join(f"/n{part}" if part[0].isdigit() else f"/{part}" for part in plain)
+
+
 class _Bag:
     def __init__(self, writer: Any, episode: Episode) -> None:
         self._writer = writer
         self._episode = episode
-        fields = {name: _HEADER.format(fields=fields) for name, fields in _SCHEMAS.items()}
-        self._schemas = {name.rsplit("/", 1)[1]: writer.register_msgdef(name, text) for name, text in fields.items()}
+        self._schemas = {name: writer.register_msgdef(name, text) for name, text in SCHEMAS.items()}
         self._arms = [_joints_of(episode, follower) for follower in episode.info.followers]
 
     def add_step(self, t: int) -> None:
         """The messages of step ``t``, joints before images."""
+        tick = int(self._episode.step_ns[t])
+        if t == 0:
+            facts = json.dumps(facts_of(self._episode))
+            self._write(topic_name(NAME, "facts"), "std_msgs/msg/String", tick, t, {"data": facts})
+        self._add_arms(tick, t)
+        self._add_objects(tick, t)
+        self._add_control(tick, t)
+        self._add_images(t)
+
+    def _add_arms(self, tick: int, t: int) -> None:
         episode = self._episode
-        tick = int(episode.step_ns[t])
         for a, follower in enumerate(episode.info.followers):
             arm = self._arms[a]
             if episode.validity(follower)[t] != Validity.MISSING:
-                stamp = int(episode.joint_ns[t, a])
                 state = (episode.qpos[t, arm], episode.qvel[t, arm], episode.effort[t, arm])
-                self._joints(f"/{follower}/joint_states", stamp, tick, t, arm, *state)
-            self._joints(f"/{follower}/commands", tick, tick, t, arm, episode.action[t, arm], None, None)
-        for c, camera in enumerate(episode.info.camera_names):
-            if episode.validity(camera)[t] == Validity.FRESH:
-                stamp = int(episode.camera_ns[t, c])
-                image = {"format": "jpeg", "data": episode.frame_jpeg(camera, t)}
-                self._write(f"/{camera}/image_raw/compressed", "CompressedImage", stamp, tick, camera, image, t)
+                self._joints(topic_name(follower, "joint_states"), int(episode.joint_ns[t, a]), t, arm, *state)
+            self._joints(topic_name(follower, "asked"), tick, t, arm, episode.action_asked[t, arm], None, None)
+            self._joints(topic_name(follower, "commands"), tick, t, arm, episode.action[t, arm], None, None)
 
     def _joints(
-        self, topic: str, stamp: int, tick: int, t: int, arm: list[int], position: Any, velocity: Any, effort: Any
+        self, topic: str, stamp: int, t: int, arm: list[int], position: Any, velocity: Any, effort: Any
     ) -> None:
         names = [self._episode.info.joint_names[j] for j in arm]
         # By the message's definition a field that nothing measures is empty.
@@ -78,13 +80,48 @@ class _Bag:
             field: values.tolist() if values is not None and np.isfinite(values).any() else []
             for field, values in (("position", position), ("velocity", velocity), ("effort", effort))
         }
-        self._write(topic, "JointState", stamp, tick, "", {"name": names, **known}, t)
+        self._write(topic, "sensor_msgs/msg/JointState", stamp, t, {"header": _header(stamp), "name": names, **known})
 
-    def _write(self, topic: str, kind: str, stamp: int, tick: int, frame: str, fields: dict[str, Any], t: int) -> None:
-        seconds, nanoseconds = divmod(stamp, NS_PER_S)
-        header = {"stamp": {"sec": seconds, "nanosec": nanoseconds}, "frame_id": frame}
-        message = {"header": header, **fields}
+    def _add_objects(self, tick: int, t: int) -> None:
+        for name, poses in self._episode.objects.items():
+            if not np.isfinite(poses[t]).all():
+                continue  # Unknown.
+            x, y, z, qw, qx, qy, qz = poses[t].tolist()
+            pose = {"position": {"x": x, "y": y, "z": z}, "orientation": {"x": qx, "y": qy, "z": qz, "w": qw}}
+            fields = {"header": _header(tick, "base"), "pose": pose}
+            self._write(topic_name("objects", name, "pose"), "geometry_msgs/msg/PoseStamped", tick, t, fields)
+
+    def _add_control(self, tick: int, t: int) -> None:
+        """Who drove, in words whenever that changes, and with what the gate did as numbers to plot."""
+        episode = self._episode
+        if t == 0 or episode.mode[t] != episode.mode[t - 1]:
+            driver = Mode(int(episode.mode[t])).name.lower()
+            self._write("/control/driver", "std_msgs/msg/String", tick, t, {"data": driver})
+        for name, kind, values in (
+            ("mode", "Int8", episode.mode),
+            ("intervention", "Int32", episode.intervention),
+            ("gate", "UInt8", episode.gate),
+        ):
+            self._write(f"/control/{name}", f"std_msgs/msg/{kind}", tick, t, {"data": int(values[t])})
+
+    def _add_images(self, t: int) -> None:
+        episode = self._episode
+        for c, camera in enumerate(episode.info.camera_names):
+            if episode.validity(camera)[t] != Validity.FRESH:
+                continue
+            stamp = int(episode.camera_ns[t, c])
+            fields = {"header": _header(stamp, camera), "format": "jpeg", "data": episode.frame_jpeg(camera, t)}
+            topic = topic_name(camera, "image_raw", "compressed")
+            self._write(topic, "sensor_msgs/msg/CompressedImage", stamp, t, fields)
+
+    def _write(self, topic: str, kind: str, stamp: int, t: int, message: dict[str, Any]) -> None:
+        tick = int(self._episode.step_ns[t])
         self._writer.write_message(topic, self._schemas[kind], message, log_time=tick, publish_time=stamp, sequence=t)
+
+
+def _header(stamp: int, frame: str = "") -> dict[str, Any]:
+    seconds, nanoseconds = divmod(stamp, NS_PER_S)
+    return {"stamp": {"sec": seconds, "nanosec": nanoseconds}, "frame_id": frame}
 
 
 def _joints_of(episode: Episode, follower: str) -> list[int]:
