@@ -6,13 +6,22 @@ from typing import Literal, TypeAlias
 
 from il_robot.policies.act import Act, ActConfig
 from il_robot.policies.bc import Bc, BcConfig
+from il_robot.policies.bet import Bet, BetConfig
+from il_robot.policies.bins import Bins, BinsConfig
 from il_robot.policies.inputs import Inputs
+from il_robot.policies.vinn import Vinn, VinnConfig
 
-PolicyName: TypeAlias = Literal["act", "bc"]
-Config: TypeAlias = ActConfig | BcConfig
-Network: TypeAlias = Act | Bc
+PolicyName: TypeAlias = Literal["act", "bc", "bet", "bins", "vinn"]
+Config: TypeAlias = ActConfig | BcConfig | BetConfig | BinsConfig | VinnConfig
+Network: TypeAlias = Act | Bc | Bet | Bins | Vinn
 
-CONFIGS: dict[str, type[ActConfig] | type[BcConfig]] = {"act": ActConfig, "bc": BcConfig}
+CONFIGS: dict[str, type[Config]] = {
+    "act": ActConfig,
+    "bc": BcConfig,
+    "bet": BetConfig,
+    "bins": BinsConfig,
+    "vinn": VinnConfig,
+}
 
 
 def build(config: Config, inputs: Inputs) -> Network:
@@ -22,3 +31,9 @@ def build(config: Config, inputs: Inputs) -> Network:
             return Act(config, inputs)
         case BcConfig():
             return Bc(config, inputs)
+        case BetConfig():
+            return Bet(config, inputs)
+        case BinsConfig():
+            return Bins(config, inputs)
+        case VinnConfig():
+            return Vinn(config, inputs)

@@ -8,8 +8,9 @@ Shape legend: B batch, S state, k steps of a chunk, J joints, H W image, D width
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -58,6 +59,37 @@ class Loss:
 
     total: Tensor
     parts: Mapping[str, Tensor]
+
+
+@runtime_checkable
+class Prepared(Protocol):
+    """A network that must see the demonstrations before its first step of training."""
+
+    def prepare(self, batches: Iterable[Batch]) -> None:
+        """Takes from the demonstrations what is not learned by gradient; kept in buffers."""
+        ...
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    """A network that keeps demonstrations besides its weights."""
+
+    @property
+    def memory(self) -> int:
+        """Most windows that it keeps."""
+        ...
+
+    def memorise(self, batches: Iterable[Batch]) -> None:
+        """Keeps these windows in its buffers, seen with its weights of now; called before the weights are saved."""
+        ...
+
+
+def held(action_BkJ: Tensor, pad_Bk: Tensor) -> Tensor:
+    """(B, k, J) finite actions: where a window has none, its last one again (0 where it has none at all)."""
+    last_B = ((~pad_Bk).sum(-1) - 1).clamp(min=0)
+    step_Bk = torch.arange(pad_Bk.shape[1], device=pad_Bk.device).minimum(last_B.unsqueeze(1))
+    finite_BkJ = action_BkJ.masked_fill(pad_Bk.unsqueeze(-1), 0.0)
+    return finite_BkJ.gather(1, step_Bk.unsqueeze(-1).expand_as(action_BkJ))
 
 
 def valid_l1(predicted_BkJ: Tensor, action_BkJ: Tensor, pad_Bk: Tensor, absent_BJ: Tensor | None = None) -> Tensor:

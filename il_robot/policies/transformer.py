@@ -47,8 +47,17 @@ class Attention(nn.Module):
         per_head = tokens.view(*tokens.shape[:-1], self.heads, -1)
         return per_head.transpose(1, 2).expand(batch, -1, -1, -1)
 
-    def forward(self, query_BQD: Tensor, key_BND: Tensor, value_BND: Tensor, pad_BN: Tensor | None = None) -> Tensor:
-        """(B, Q, D). Tokens where ``pad_BN`` is True are not read."""
+    def forward(
+        self,
+        query_BQD: Tensor,
+        key_BND: Tensor,
+        value_BND: Tensor,
+        pad_BN: Tensor | None = None,
+        *,
+        causal: bool = False,
+    ) -> Tensor:
+        """(B, Q, D). Tokens where ``pad_BN`` is True are not read; with ``causal``, which excludes padding, none after
+        the query."""
         batch = max(query_BQD.shape[0], key_BND.shape[0])
         attended = F.scaled_dot_product_attention(
             self._split(self.query(query_BQD), batch),
@@ -56,6 +65,7 @@ class Attention(nn.Module):
             self._split(self.value(value_BND), batch),
             attn_mask=None if pad_BN is None else ~pad_BN[:, None, None, :],
             dropout_p=self.dropout if self.training else 0.0,
+            is_causal=causal,
         )
         result: Tensor = self.output(attended.transpose(1, 2).flatten(2))
         return result
@@ -76,11 +86,17 @@ class EncoderLayer(nn.Module):
         self.drop = nn.Dropout(dropout)
 
     def forward(
-        self, tokens_BND: Tensor, position_ND: Tensor, pad_BN: Tensor | None = None, only: int | None = None
+        self,
+        tokens_BND: Tensor,
+        position_ND: Tensor,
+        pad_BN: Tensor | None = None,
+        only: int | None = None,
+        *,
+        causal: bool = False,
     ) -> Tensor:
         """(B, N, D), or (B, only, D): the first ``only`` tokens, where nobody reads the others."""
         placed = tokens_BND + position_ND
-        attended = self.attention(placed[:, :only], placed, tokens_BND, pad_BN)
+        attended = self.attention(placed[:, :only], placed, tokens_BND, pad_BN, causal=causal)
         x = self.norm_1(tokens_BND[:, :only] + self.drop(attended))
         result: Tensor = self.norm_2(x + self.drop(self.feed_forward(x)))
         return result

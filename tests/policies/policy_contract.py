@@ -12,7 +12,7 @@ from torch import Tensor
 from il_robot.errors import BadInput
 from il_robot.policies.catalogue import Config, Network, build
 from il_robot.policies.inputs import CameraInput, Inputs
-from il_robot.policies.network import Batch
+from il_robot.policies.network import Batch, Remembering
 from il_robot.training.checkpoint import fill, load_tensors, save_tensors
 
 STATE_ONLY = Inputs(joints=("a", "b", "c"), objects=("cube",))
@@ -117,6 +117,8 @@ class PolicyContract(ABC):
             optimiser.zero_grad()
             network.loss(batch).total.backward()
             optimiser.step()
+        if isinstance(network, Remembering):
+            network.memorise([batch])
         predicted = network.predict(batch.state_BS, batch.images_BHWC)
         error = (predicted - batch.action_BkJ).abs()[~batch.pad_Bk].mean()
         assert float(error.detach()) < 0.3 * first

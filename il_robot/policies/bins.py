@@ -1,0 +1,168 @@
+"""Bins: actions as words, in the style of RT-1 (Brohan et al. 2022, "RT-1: Robotics Transformer", section 5.1).
+
+Each joint's target is one of 256 equal bins between the least and the largest that was demonstrated, and a causal
+transformer over the observations' tokens is trained to name it, ``-log p(bin)`` (cross-entropy). Here the bins of a
+chunk are named one after another, each knowing those before it:
+
+    p(a_{t:t+k} | o) = prod_i prod_j p(b_ij | o, b_{<i}, b_{i,<j})
+
+so that draws of several joints and steps belong together. Steps are tokens of the transformer; the joints of a step
+add up, one by one, to the context in which the next is named.
+
+Differences from RT-1: no language and no token learner; chunks and the dependence between bins (RT-1 names the bins
+of one step independently of each other); bins are drawn, not the most likely one taken (``temperature`` 0 does that).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from il_robot.errors import BadInput
+from il_robot.policies.choice import choose
+from il_robot.policies.inputs import Inputs
+from il_robot.policies.network import Batch, Loss, held, valid_mean
+from il_robot.policies.sizes import check_sizes
+from il_robot.policies.tokens import ObservationTokens
+from il_robot.policies.transformer import EncoderLayer, xavier
+from il_robot.policies.vision import VisionConfig
+
+WIDEST = 4.0
+"""Deviations that the bins reach to either side until the demonstrations are known."""
+
+
+@dataclass(frozen=True)
+class BinsConfig:
+    chunk_size: int = 10
+    bins: int = 256
+    width: int = 128
+    heads: int = 4
+    feed_forward: int = 256
+    layers: int = 2
+    temperature: float = 1.0
+    """Of the draw when driving: 1 as learned, 0 always the most likely bin."""
+    dropout: float = 0.0
+    vision: VisionConfig = field(default_factory=VisionConfig)
+
+    def __post_init__(self) -> None:
+        check_sizes(
+            "bins",
+            self.dropout,
+            chunk_size=self.chunk_size,
+            bins=self.bins,
+            width=self.width,
+            heads=self.heads,
+            feed_forward=self.feed_forward,
+            layers=self.layers,
+        )
+        if self.width % self.heads or self.width % 4:
+            raise BadInput(f"bins: width {self.width} must be a multiple of 4 and of heads ({self.heads})")
+        if not 0 <= self.temperature < math.inf:
+            raise BadInput(f"bins: temperature {self.temperature}; allowed: 0 and more")
+
+
+class Bins(nn.Module):
+    """(B, S) and images -> (B, k, J)."""
+
+    low_J: Tensor
+    high_J: Tensor
+
+    def __init__(self, config: BinsConfig, inputs: Inputs) -> None:
+        super().__init__()
+        self.config = config
+        self.joints = len(inputs.joints)
+        width, words = config.width, self.joints * config.bins
+        self.tokens = ObservationTokens(inputs, config.vision, width)
+        layer = (width, config.heads, config.feed_forward, config.dropout)
+        self.layers = nn.ModuleList(EncoderLayer(*layer) for _ in range(config.layers))
+        xavier(self.layers)
+        self.step = nn.Parameter(torch.randn(config.chunk_size, width) * 0.02)
+        self.joint = nn.Parameter(torch.randn(self.joints, width) * 0.02)
+        # What a named bin tells the steps after it, and the joints after it in its own step.
+        self.to_steps = nn.Embedding(words, width) if config.chunk_size > 1 else None
+        self.to_joints = nn.Embedding(words, width) if self.joints > 1 else None
+        for words_told in (self.to_steps, self.to_joints):
+            if words_told is not None:
+                nn.init.normal_(words_told.weight, std=0.1)
+        self.name = nn.Sequential(
+            nn.LayerNorm(width), nn.Linear(width, width), nn.GELU(), nn.Linear(width, config.bins)
+        )
+        self.register_buffer("low_J", torch.full((self.joints,), -WIDEST))
+        self.register_buffer("high_J", torch.full((self.joints,), WIDEST))
+
+    def prepare(self, batches: Iterable[Batch]) -> None:
+        """Lays the bins over the range of the demonstrated actions."""
+        for number, batch in enumerate(batches):
+            action_NJ = held(batch.action_BkJ, batch.pad_Bk).flatten(0, 1)
+            low, high = action_NJ.amin(0), action_NJ.amax(0)
+            self.low_J.copy_(low if number == 0 else torch.minimum(self.low_J, low))
+            self.high_J.copy_(high if number == 0 else torch.maximum(self.high_J, high))
+        # A joint that never moved: its one value lies in the middle of narrow bins.
+        still = (self.high_J - self.low_J < 1e-3) * 0.5
+        self.low_J.sub_(still)
+        self.high_J.add_(still)
+
+    def bin_of(self, action_BkJ: Tensor) -> Tensor:
+        """(..., J) int64: the bin of each target; beyond the demonstrated range the outermost."""
+        share = (action_BkJ - self.low_J) / (self.high_J - self.low_J)
+        return (share * self.config.bins).long().clamp(0, self.config.bins - 1)
+
+    def middle_of(self, bin_BkJ: Tensor) -> Tensor:
+        """(..., J) the middles of bins."""
+        return self.low_J + (bin_BkJ + 0.5) / self.config.bins * (self.high_J - self.low_J)
+
+    def _words(self, bin_BkJ: Tensor) -> Tensor:
+        return bin_BkJ + torch.arange(self.joints, device=bin_BkJ.device) * self.config.bins
+
+    def _steps(self, tokens_BND: Tensor, bin_BiJ: Tensor) -> Tensor:
+        """(B, i + 1, D): what is known at each step, from the observation and the bins of the i steps before."""
+        steps_BiD = self.step[: bin_BiJ.shape[1] + 1].expand(len(tokens_BND), -1, -1)
+        if self.to_steps is not None:
+            told_BiD = self.to_steps(self._words(bin_BiJ)).sum(2)
+            steps_BiD = steps_BiD + F.pad(told_BiD, (0, 0, 1, 0))
+        x = torch.cat([tokens_BND, steps_BiD], 1)
+        nowhere = x.new_zeros(1, 1)
+        for layer in self.layers:
+            x = layer(x, nowhere, causal=True)
+        return x[:, tokens_BND.shape[1] :]
+
+    def _logits(self, step_BiD: Tensor, bin_BiJ: Tensor) -> Tensor:
+        """(B, i, J, bins): each joint's bins, knowing those of the joints before it in its step."""
+        context_BiJD = step_BiD.unsqueeze(2) + self.joint
+        if self.to_joints is not None:
+            told_BiJD = self.to_joints(self._words(bin_BiJ))
+            context_BiJD = context_BiJD + told_BiJD.cumsum(2) - told_BiJD
+        logits: Tensor = self.name(context_BiJD)
+        return logits
+
+    def loss(self, batch: Batch) -> Loss:
+        tokens_BND = self.tokens(batch.state_BS, batch.images_BHWC)
+        bin_BkJ = self.bin_of(held(batch.action_BkJ, batch.pad_Bk))
+        logits_BkJb = self._logits(self._steps(tokens_BND, bin_BkJ[:, :-1]), bin_BkJ)
+        surprise_BkJ = F.cross_entropy(logits_BkJb.movedim(-1, 1), bin_BkJ, reduction="none")
+        total = valid_mean(surprise_BkJ, batch.pad_Bk, batch.absent_BJ)
+        return Loss(total, {"cross_entropy": total})
+
+    def predict(self, state_BS: Tensor, images_BHWC: Mapping[str, Tensor]) -> Tensor:
+        """(B, k, J) normalised action chunks, drawn bin by bin."""
+        tokens_BND = self.tokens(state_BS, images_BHWC)
+        bin_BiJ = tokens_BND.new_zeros(len(tokens_BND), 0, self.joints, dtype=torch.long)
+        for _ in range(self.config.chunk_size):
+            step_BD = self._steps(tokens_BND, bin_BiJ)[:, -1]
+            bin_BiJ = torch.cat([bin_BiJ, self._name_joints(step_BD).unsqueeze(1)], 1)
+        return self.middle_of(bin_BiJ)
+
+    def _name_joints(self, step_BD: Tensor) -> Tensor:
+        """(B, J) the bins of one step, one joint after another."""
+        named: list[Tensor] = []
+        told_BD = step_BD
+        for number in range(self.joints):
+            named.append(choose(self.name(told_BD + self.joint[number]), self.config.temperature))
+            if self.to_joints is not None:
+                told_BD = told_BD + self.to_joints(named[-1] + number * self.config.bins)
+        return torch.stack(named, 1)
