@@ -107,6 +107,7 @@ def test_stopping_the_launcher_ends_everything_and_keeps_the_open_episode(tmp_pa
     with Launched(tmp_path, "collect", f"dataset:={tmp_path}/cube") as run:
         run.wait_for("recording ")
         time.sleep(1)
+        os.kill(run.process("pedal"), signal.SIGSTOP)  # a suspended process must not outlive the run, nor delay its end
         # A terminal's Ctrl-C goes to every process, a SIGTERM to the launcher alone.
         (os.killpg if number == signal.SIGINT else os.kill)(run.launcher.pid, number)
         assert run.exit_code() == 0, run.output

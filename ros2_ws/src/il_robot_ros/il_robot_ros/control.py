@@ -1,18 +1,17 @@
 """The control node: 50 times a second it reads the newest state of everything, decides and commands.
 
-The only writer to the followers. The loop runs in its own thread on absolute deadlines; callbacks only store.
+The only writer to the followers. The loop runs in its own thread on absolute deadlines; what it hears lies in the
+inbox (control_inbox.py).
 """
 
 from __future__ import annotations
 
 import os
 import sys
-import threading
 from dataclasses import dataclass
 
 import numpy as np
 from rclpy.node import Node
-from sensor_msgs.msg import JointState, Joy
 from std_msgs.msg import String
 from std_srvs.srv import SetBool
 from trajectory_msgs.msg import JointTrajectory
@@ -22,14 +21,14 @@ from il_robot.control.ensemble import ChunkExecution, Ensemble, OpenLoop
 from il_robot.control.latency import Latencies
 from il_robot.control.rate import DeadlineLoop
 from il_robot.control.safety import SafetyGate
-from il_robot.control.session import Inputs, Session
+from il_robot.control.session import Session
 from il_robot.control.takeover import State, Takeover
-from il_robot.control.watchdog import Watchdog
 from il_robot.errors import BadInput, Fault, nearest
 from il_robot.rig import NS_PER_S
-from il_robot.types import ActionChunk, Floats, Observation, Step
+from il_robot.types import Floats, Step
 from il_robot_ros import messages, process, topics
 from il_robot_ros.clock import clock_of
+from il_robot_ros.control_inbox import Inbox
 from il_robot_ros.diagnostics import Diagnostics, Health, Level
 from il_robot_ros.parameters import declare, parameter
 
@@ -65,16 +64,10 @@ class ControlNode:
         self._clock = clock_of(node)
         self._loop = DeadlineLoop(self._clock, self._rig.period_ns, phase_ns=self._rig.period_ns // 2)
         self._session = self._make_session()
-        self._lock = threading.Lock()
-        self._joints: dict[str, tuple[int, Floats, Floats, Floats]] = {}
-        self._chunks: list[ActionChunk] = []
-        self._buttons: list[int] = []
-        self._presses = 0
-        self._recording = False
+        self._inbox = self._make_inbox()
         self._rival: str | None = None
         self._faults: tuple[str, ...] = ("starting",)
         self._refused = False
-        self._watchdog = Watchdog()
         self._leader_to_command = Latencies()
         self._torque: bool | None = None
         self._driver = ""
@@ -101,21 +94,16 @@ class ControlNode:
         )
         return Session(SafetyGate(rig, _ns(given.stale_s)), takeover, execution, _ns(given.policy_timeout_s))
 
-    def _connect(self) -> None:
+    def _make_inbox(self) -> Inbox:
         given = self._parameters
-        self._followers = [(arm, arm.joint_names) for arm in self._rig.arms]
-        for arm in self._rig.arms:
-            for name in (arm.follower, arm.leader):
-                self._watchdog.watch(name, _ns(given.stale_s))
-                self._subscribe_joints(name, arm.joint_names)
+        patience_s = {"arms": given.stale_s, "pedal": given.pedal_timeout_s}
         if given.recorded:
-            self._watchdog.watch("recorder", _ns(given.recorder_timeout_s))
-            self._node.create_subscription(String, topics.RECORDER, self._on_recorder, topics.LATCHED)
-        self._watchdog.watch("pedal", _ns(given.pedal_timeout_s))
-        self._node.create_subscription(Joy, topics.PEDAL, self._on_pedal, topics.STREAM)
+            patience_s["recorder"] = given.recorder_timeout_s
         if given.autonomous:
-            self._watchdog.watch("policy", _ns(given.policy_timeout_s))
-            self._node.create_subscription(JointTrajectory, topics.CHUNK, self._on_chunk, topics.STREAM)
+            patience_s["policy"] = given.policy_timeout_s
+        return Inbox(self._node, self._rig, self._clock, {name: _ns(s) for name, s in patience_s.items()})
+
+    def _connect(self) -> None:
         self._commands = {
             name: self._node.create_publisher(JointTrajectory, topics.joint_command(name), topics.NEWEST)
             for arm in self._rig.arms
@@ -124,38 +112,6 @@ class ControlNode:
         self._torques = [self._node.create_client(SetBool, topics.torque(arm.leader)) for arm in self._rig.arms]
         self._steps = self._node.create_publisher(JointTrajectory, topics.STEP, topics.STREAM)
         self._drivers = self._node.create_publisher(String, topics.DRIVER, topics.LATCHED)
-
-    def _subscribe_joints(self, arm: str, names: tuple[str, ...]) -> None:
-        def on_joints(message: JointState) -> None:
-            time_ns = messages.from_stamp(message.header.stamp)
-            with self._lock:
-                self._joints[arm] = (time_ns, *messages.from_joint_state(message, names))
-                self._watchdog.heard(arm, time_ns)
-
-        self._node.create_subscription(JointState, topics.joint_states(arm), on_joints, topics.NEWEST)
-
-    def _on_recorder(self, message: String) -> None:
-        with self._lock:
-            self._recording = message.data == "recording"
-            if not message.data.startswith("waiting"):
-                self._watchdog.heard("recorder", self._clock.now_ns())
-
-    def _on_pedal(self, message: Joy) -> None:
-        with self._lock:
-            before, self._buttons = self._buttons, list(message.buttons)
-            self._presses += self._rig.pedal.takeover in messages.went_down(before, self._buttons)
-            self._watchdog.heard("pedal", self._clock.now_ns())
-
-    def _on_chunk(self, message: JointTrajectory) -> None:
-        try:
-            chunk = messages.from_chunk(message, self._rig.joint_names, self._rig.period_ns)
-        except BadInput as error:
-            # Not followed, and not heard: a policy that goes on like this makes the followers hold.
-            self._node.get_logger().error(f"policy: {error}")
-            return
-        with self._lock:
-            self._chunks.append(chunk)
-            self._watchdog.heard("policy", chunk.start_ns)
 
     def _look_for_rivals(self) -> None:
         """Two writers to one follower, or two rigs that answer, are a fault: somebody else uses this ROS domain."""
@@ -184,9 +140,8 @@ class ControlNode:
 
     def _ready(self) -> bool:
         """Gated on data from every source, not on time; refused, and said, while a leader is far from its follower."""
-        with self._lock:
-            missing = self._watchdog.never_heard
-            far = "" if missing else self._far_leader()
+        missing = self._inbox.never_heard
+        far = "" if missing else self._far_leader()
         alone = "looking for others on this ROS domain" if self._rival is None else self._rival
         waiting = f"waiting for {', '.join(missing)}" if missing else far or alone
         if far and not self._refused:
@@ -197,7 +152,7 @@ class ControlNode:
 
     def _far_leader(self) -> str:
         """The joint whose leader stands too far from its follower to start; empty when none."""
-        difference = np.abs(self._positions("leader") - self._positions("follower"))
+        difference = np.abs(self._inbox.leader_beside_follower())
         worst = int(difference.argmax())
         if self._parameters.autonomous or difference[worst] <= self._parameters.align_rad:
             return ""
@@ -206,28 +161,6 @@ class ControlNode:
             f"control does not start: leader and follower differ by {difference[worst]:.2f} at {name} "
             f"(allowed {allowed}): move the leader there"
         )
-
-    def _positions(self, kind: str) -> Floats:
-        return np.concatenate([self._joints[getattr(arm, kind)][1] for arm in self._rig.arms])
-
-    def _inputs(self, now_ns: int) -> Inputs:
-        with self._lock:
-            followers = [self._joints[arm.follower] for arm in self._rig.arms]
-            joint_ns = tuple(state[0] for state in followers)
-            qpos, qvel, effort = (np.concatenate([state[i] for state in followers]) for i in (1, 2, 3))
-            chunks, self._chunks = self._chunks, []
-            presses, self._presses = self._presses, 0
-            self._faults = self._watchdog.faults(now_ns, self._needed()) + ((self._rival,) if self._rival else ())
-            return Inputs(
-                observation=Observation(qpos, min(joint_ns), qvel, effort),
-                joint_ns=joint_ns,
-                leader=self._positions("leader"),
-                leader_ns=min(self._joints[arm.leader][0] for arm in self._rig.arms),
-                chunks=chunks,
-                presses=presses,
-                engaged=self._recording,
-                faults=self._faults,
-            )
 
     def _needed(self) -> list[str]:
         """The sources without which the followers must hold in the present state."""
@@ -238,7 +171,8 @@ class ControlNode:
 
     def _tick(self, now_ns: int) -> None:
         before = self._faults
-        inputs = self._inputs(now_ns)
+        inputs = self._inbox.take(now_ns, self._needed(), (self._rival,) if self._rival else ())
+        self._faults = inputs.faults
         outcome = self._session.tick(now_ns, inputs)
         copied_ns = inputs.leader_ns if outcome.mirror is None and not self._faults else None
         self._command(now_ns, outcome.step, outcome.mirror, copied_ns)

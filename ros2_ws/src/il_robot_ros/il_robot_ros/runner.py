@@ -110,6 +110,7 @@ class Runner:
             left = [running.popen for running in self._running if running.popen.poll() is None]
             for popen in left:
                 popen.send_signal(number)
+                popen.send_signal(signal.SIGCONT)  # one that was suspended hears it too
             deadline_s = time.monotonic() + patience_s
             while any(popen.poll() is None for popen in left) and time.monotonic() < deadline_s:
                 time.sleep(0.02)
