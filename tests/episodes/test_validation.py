@@ -88,6 +88,31 @@ def test_old_future_and_backward_frames_are_found(tmp_path: Path) -> None:
     assert ("future", "cam_wrist", 5, 6) in future
 
 
+def test_old_and_backward_joint_states_are_found(tmp_path: Path) -> None:
+    def old(t: int, step: Step, frames: dict[str, Frame | None]) -> Step:
+        left, right = step.joint_ns
+        return replace(step, joint_ns=(left, right - 200_000_000 if 20 <= t <= 22 else right))
+
+    found = kinds(validate_episode(record_changed(tmp_path, old)))
+    assert found >= {("stale", "follower_right", 20, 22), ("backwards", "follower_right", 20, 20)}
+    assert not any(stream == "follower_left" for _, stream, _, _ in found)
+
+
+def test_a_stream_that_pauses_or_jitters_is_found(tmp_path: Path) -> None:
+    def paused(t: int, step: Step, frames: dict[str, Frame | None]) -> Step:
+        if 20 <= t <= 22:  # Three steps show one frame, and the camera counts none in between.
+            frames["cam_high"] = frames_of(info_of(TWO), 19)["cam_high"]
+        elif t > 22 and frames["cam_high"] is not None:
+            frames["cam_high"] = replace(frames["cam_high"], sequence=t - 3)
+        left, right = step.joint_ns
+        return replace(step, joint_ns=(left + (5_000_000 if t % 2 else 0) - 5_000_000, right))
+
+    found = validate_episode(record_changed(tmp_path, paused))
+    skew = ("skew", "cameras", 22, 22)
+    assert kinds(found) == {("gap", "cam_high", 23, 23), ("jitter", "follower_left", None, None), skew}
+    assert "pause of 80.0 ms where 20.0 ms belong" in str(next(one for one in found if one.kind == "gap"))
+
+
 def test_missing_and_skipped_frames_are_found(tmp_path: Path) -> None:
     def lossy(t: int, step: Step, frames: dict[str, Frame | None]) -> Step:
         if 10 <= t <= 12:
@@ -113,16 +138,35 @@ def pictured(first: int, last: int, jpeg: bytes) -> Change:
 
 def test_a_frozen_and_a_black_camera_are_found(tmp_path: Path) -> None:
     same = frames_of(info_of(TWO), 20)["cam_high"].jpeg
-    assert ("frozen", "cam_high", 20, 30) in kinds(validate_episode(record_changed(tmp_path, pictured(20, 30, same))))
+    frozen = pictured(20, 30, same)
+
+    def moving(t: int, step: Step, frames: dict[str, Frame | None]) -> Step:
+        seen = replace(step.observation, qpos=np.full(14, 0.02 * t, np.float32))
+        return replace(frozen(t, step, frames), observation=seen)
+
+    assert ("frozen", "cam_high", 20, 30) in kinds(validate_episode(record_changed(tmp_path, moving)))
     black = encode(np.zeros((120, 160, 3), np.uint8))
-    assert ("black", "cam_high", 30, 30) in kinds(validate_episode(record_changed(tmp_path, pictured(30, 30, black))))
+    assert ("black", "cam_high", 31, 33) in kinds(validate_episode(record_changed(tmp_path, pictured(31, 33, black))))
+
+
+def test_a_camera_may_see_the_same_for_two_seconds_while_nothing_moves(tmp_path: Path) -> None:
+    def standing(last: int) -> Change:
+        same = pictured(20, last, frames_of(info_of(TWO), 20)["cam_high"].jpeg)
+
+        def change(t: int, step: Step, frames: dict[str, Frame | None]) -> Step:
+            return replace(same(t, step, frames), observation=replace(step.observation, qpos=np.zeros(14, np.float32)))
+
+        return change
+
+    assert "frozen" not in {kind for kind, *_ in kinds(validate_episode(record_changed(tmp_path, standing(100), 180)))}
+    assert ("frozen", "cam_high", 20, 130) in kinds(validate_episode(record_changed(tmp_path, standing(130), 180)))
 
 
 def test_a_picture_that_does_not_decode_is_found(tmp_path: Path) -> None:
     jpeg = frames_of(info_of(TWO), 0)["cam_high"].jpeg
     hollow = jpeg[: len(jpeg) // 2] + b"\xff\xd9"
-    found = kinds(validate_episode(record_changed(tmp_path, pictured(25, 25, hollow))))
-    assert ("undecodable", "cam_high", 25, 25) in found
+    found = kinds(validate_episode(record_changed(tmp_path, pictured(26, 26, hollow))))
+    assert ("undecodable", "cam_high", 26, 26) in found
 
 
 def moved(array: str, t_bad: int, joint: int, value: float) -> Change:

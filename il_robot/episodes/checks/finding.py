@@ -36,16 +36,18 @@ class Tolerances:
     """How much is still fine. Times in seconds; angles [rad], grippers [opening]."""
 
     gap_periods: float = 1.5
-    """Longest time between two steps or two fresh frames, in periods of the loop (frames: of the camera)."""
+    """Longest time between two steps, two states or two frames, in periods of the loop or of that stream."""
     jitter: float = 0.2
-    """Largest deviation from the period at the 99th percentile, as a share of the period."""
+    """Largest deviation from that period at the 99th percentile, as a share of it."""
     age_s: float = 0.1
     """Oldest stamp a step may show."""
     skew_s: float = 0.04
     """Largest time between the frames of two cameras at one step."""
     frozen_frames: int = 10
-    """So many fresh frames in a row with the very same bytes mean a frozen camera: noise makes real ones differ.
-    A simulated camera without noise sees the same for a few steps while the arms start to move."""
+    """So many fresh frames in a row with the very same bytes mean a frozen camera: noise makes real ones differ."""
+    still: float = 0.05
+    """While no joint moves by more than this, a camera is frozen only after ``idle_s``: a simulated one sees the same
+    then, for it has no noise."""
     black: float = 8.0
     """Mean brightness [0..255] below which an image counts as black."""
     limit: float = 0.05
@@ -53,7 +55,7 @@ class Tolerances:
     speed: float = 1.5
     """How much faster than its limit a measured joint may seem to move; a sent action 1.05."""
     idle_s: float = 2.0
-    """Longest stand at the beginning or the end."""
+    """Longest stand at the beginning or the end [s]."""
     idle_motion: float = 0.01
     """Less motion than this of every joint is a stand."""
 

@@ -16,6 +16,8 @@ from il_robot.episodes.reader import Episode
 
 _MS = 1e6
 _S = 1e9
+_FEW = 3
+"""Frames that tell no period."""
 
 
 def check_timing(episode: Episode, bounds: Tolerances) -> Iterator[Finding]:
@@ -23,8 +25,10 @@ def check_timing(episode: Episode, bounds: Tolerances) -> Iterator[Finding]:
     yield from _steps(episode, bounds)
     for a, follower in enumerate(episode.info.followers):
         yield from _stream(episode, follower, episode.joint_ns[:, a], bounds)
+        yield from _rhythm(episode, follower, episode.joint_ns[:, a], None, bounds)
     for c, camera in enumerate(episode.info.camera_names):
         yield from _stream(episode, camera, episode.camera_ns[:, c], bounds)
+        yield from _rhythm(episode, camera, episode.camera_ns[:, c], episode.camera_sequence[:, c], bounds)
         yield from _skipped(episode, camera, episode.camera_sequence[:, c])
     yield from _skew(episode, bounds)
 
@@ -62,6 +66,37 @@ def _stream(episode: Episode, stream: str, stamps: NDArray[np.int64], bounds: To
     for i in np.flatnonzero(np.diff(stamps[fresh]) <= 0):
         step = int(fresh[i + 1])
         yield Finding(episode.id, stream, "backwards", "stamped before the one it follows", step, step)
+
+
+def _rhythm(
+    episode: Episode,
+    stream: str,
+    stamps: NDArray[np.int64],
+    sequence: NDArray[np.int64] | None,
+    bounds: Tolerances,
+) -> Iterator[Finding]:
+    """A stream's own period: where it paused, and how much it shakes.
+
+    What the stream's own count explains is a skipped frame, and where steps are missing they say it already.
+    """
+    valid = episode.validity(stream)
+    fresh = np.flatnonzero(valid == Validity.FRESH)
+    if len(fresh) < _FEW:
+        return
+    counted = np.ones(len(fresh) - 1) if sequence is None else np.maximum(np.diff(sequence[fresh]), 1)
+    between = np.diff(stamps[fresh]) / counted
+    period = float(np.median(between))
+    whole = np.diff(np.cumsum(valid == Validity.MISSING)[fresh]) == 0
+    paused = whole & (between > bounds.gap_periods * period)
+    for i in np.flatnonzero(paused):
+        step = int(fresh[i + 1])
+        text = f"pause of {between[i] / _MS:.1f} ms where {period / _MS:.1f} ms belong"
+        yield Finding(episode.id, stream, "gap", text, step, step)
+    next_to = whole & ~paused & (counted == 1)
+    jitter = float(np.percentile(np.abs(between - period)[next_to], 99)) if next_to.any() else 0.0
+    if jitter > bounds.jitter * period:
+        text = f"jitters by {jitter / _MS:.1f} ms (99th percentile) around its period of {period / _MS:.1f} ms"
+        yield Finding(episode.id, stream, "jitter", text)
 
 
 def _skipped(episode: Episode, camera: str, sequence: NDArray[np.int64]) -> Iterator[Finding]:
