@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from il_robot.episodes.reader import Episode
 from il_robot.episodes.shard import shard_path
 from il_robot.episodes.validation import validate_dataset, validate_episode
 from il_robot.episodes.writer import EpisodeWriter
-from il_robot.errors import BadInput
+from il_robot.errors import BadInput, Fault
 from il_robot.types import Frame, Step
 
 TWO = (("cam_high", 120, 160), ("cam_wrist", 17, 33))
@@ -235,6 +236,37 @@ def test_damage_on_disk_is_found(tmp_path: Path) -> None:
         ("checksum", "action"),
         ("metadata", "time/step_ns"),
     }
+
+
+def test_a_shard_that_is_cut_off_or_gone_is_found(tmp_path: Path) -> None:
+    path = record(tmp_path, info_of(TWO), 20)
+    shard = shard_path(path, "cam_wrist", 0)
+    shard.write_bytes(shard.read_bytes()[:-100])
+    assert kinds(validate_episode(path)) == {("checksum", "cam_wrist", 0, 19)}
+    shard.unlink()
+    assert kinds(validate_episode(path)) == {("checksum", "cam_wrist", 0, 19)}
+
+
+def test_a_recording_that_a_fault_ended_is_found(tmp_path: Path) -> None:
+    writer = EpisodeWriter.create(tmp_path, info_of(TWO), minimum_s=1, sync_s=None)
+    for t in range(10):
+        writer.append(step_of(info_of(TWO), t), frames_of(info_of(TWO), t))
+    other = replace(frames_of(info_of(TWO), 10)["cam_high"], jpeg=encode(np.zeros((16, 16, 3), np.uint8)))
+    writer.append(step_of(info_of(TWO), 10), {"cam_high": other})
+    with pytest.raises(Fault, match="sends 16x16"):
+        writer.close()
+    (found,) = validate_dataset(tmp_path)
+    assert (found.kind, Episode(writer.path).steps) == ("ended-early", 10)
+    assert "sends 16x16" in found.text
+
+
+def test_the_documentation_lists_every_kind_of_fault() -> None:
+    root = Path(__file__).parents[2]
+    table = (root / "docs/episode-format.md").read_text().partition("## Faults")[2].partition("## Versions")[0]
+    listed = {kind for line in table.splitlines() if line.startswith("| ") for kind in re.findall(r"`([a-z-]+)`", line)}
+    sources = [*(root / "il_robot/episodes/checks").glob("*.py"), root / "il_robot/episodes/validation.py"]
+    made = {k for file in sources for k in re.findall(r'Finding\([^"\n]*(?:"[a-z]+", )?"([a-z-]+)"', file.read_text())}
+    assert listed - {"zarr", "kind"} == made
 
 
 def test_unreadable_and_incomplete_episodes_are_findings(tmp_path: Path) -> None:
