@@ -5,7 +5,6 @@ Both are asked by the clock, not by a step count, so a late or missing predictio
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Protocol
 
 import numpy as np
@@ -51,6 +50,9 @@ class Ensemble:
     ``a_t = sum_i w_i a_t^(i) / sum_i w_i`` with ``w_i = exp(-m i)`` and i = 0 the *oldest* prediction that
     reaches t. Here i counts periods since the oldest one, which is the same number when every step brings a
     prediction and stays right when some are missing. A negative ``m`` prefers recent predictions.
+
+    The newest ``chunk_size`` chunks lie in a ring; whether a place of it is taken is a flag of its own, so an action
+    of zeros counts like any other. Axes: R places of the ring, k rows of the longest chunk, J joints.
     """
 
     def __init__(self, joints: int, chunk_size: int, m: float = 0.01) -> None:
@@ -60,26 +62,42 @@ class Ensemble:
             raise BadInput(f"temporal ensembling: m {m}; allowed: {-LARGEST_M} to {LARGEST_M}")
         self._joints = joints
         self._m = m
-        self._chunks: deque[ActionChunk] = deque(maxlen=chunk_size)
+        self._chunk_RkJ = np.zeros((chunk_size, 0, joints), np.float32)
+        self._length_R = np.zeros(chunk_size, np.int64)
+        self._start_R = np.zeros(chunk_size, np.int64)
+        self._period_R = np.ones(chunk_size, np.int64)
+        self._taken_R = np.zeros(chunk_size, np.bool_)
+        self._next = 0
 
     def add(self, chunk: ActionChunk) -> None:
         if chunk.qpos.ndim != 2 or chunk.qpos.shape[1] != self._joints:
             raise BadInput(f"action chunk of shape {chunk.qpos.shape}; allowed: (k, {self._joints})")
-        self._chunks.append(chunk)
+        length, place = len(chunk.qpos), self._next
+        if (missing := length - self._chunk_RkJ.shape[1]) > 0:
+            self._chunk_RkJ = np.pad(self._chunk_RkJ, ((0, 0), (0, missing), (0, 0)))
+        self._chunk_RkJ[place, :length] = chunk.qpos
+        self._length_R[place], self._start_R[place] = length, chunk.start_ns
+        self._period_R[place], self._taken_R[place] = chunk.period_ns, True
+        self._next = (place + 1) % len(self._taken_R)
 
     def at(self, time_ns: int) -> Floats | None:
-        reaching = [(chunk, action) for chunk in self._chunks if (action := interpolate(chunk, time_ns)) is not None]
-        if not reaching:
+        row_R = (time_ns - self._start_R) / self._period_R
+        reaching = np.flatnonzero(self._taken_R & (row_R >= 0) & (row_R < self._length_R))
+        if not len(reaching):
             return None
-        oldest = min(chunk.start_ns for chunk, _ in reaching)
-        ages = np.array([(chunk.start_ns - oldest) / chunk.period_ns for chunk, _ in reaching])
-        exponents = -self._m * ages
+        row = row_R[reaching]
+        below = row.astype(np.int64)
+        above = np.minimum(below + 1, self._length_R[reaching] - 1)
+        share = (row - below).astype(np.float32)[:, None]
+        actions = self._chunk_RkJ[reaching, below] * (1 - share) + self._chunk_RkJ[reaching, above] * share
+        start = self._start_R[reaching]
+        exponents = -self._m * ((start - start.min()) / self._period_R[reaching])
         weights = np.exp(exponents - exponents.max())
-        average: Floats = (weights @ np.stack([action for _, action in reaching]) / weights.sum()).astype(np.float32)
+        average: Floats = (weights @ actions / weights.sum()).astype(np.float32)
         return average
 
     def clear(self) -> None:
-        self._chunks.clear()
+        self._taken_R[:] = False
 
 
 class OpenLoop:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from il_robot.control.ensemble import ChunkExecution
+from il_robot.control.execution import Executing
 from il_robot.control.safety import SafetyGate
 from il_robot.rig import Rig
 from il_robot.types import Floats, Observation, Policy
@@ -15,25 +16,19 @@ class Driver:
 
     def __init__(self, policy: Policy, execution: ChunkExecution, rig: Rig, every: int = 1) -> None:
         """The policy is asked every ``every`` steps."""
-        self._policy = policy
-        self._execution = execution
+        self._policy = Executing(policy, execution, every)
         self._rig = rig
-        self._every = every
         self.restart()
 
     def restart(self) -> None:
         """Begins an episode: nothing of the one before is remembered."""
         self._policy.reset()
-        self._execution.clear()
         self._gate = SafetyGate(self._rig)
-        self._steps = 0
 
     def act(self, observation: Observation) -> Floats:
         """(J,) the action to send; not finite when the policy's is not, so that this counts as a crash."""
-        if self._steps % self._every == 0:
-            self._execution.add(self._policy.predict(observation))
-        self._steps += 1
-        asked = self._execution.at(observation.time_ns)
+        action = self._policy.predict(observation).qpos
+        asked: Floats | None = action[0] if len(action) else None
         if asked is not None and not np.isfinite(asked).all():
             return asked
         if not self._gate.started:

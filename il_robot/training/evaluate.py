@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from il_robot.control.ensemble import ChunkExecution, Ensemble, OpenLoop
+from il_robot.control.execution import Execution, ExecutionName, Preference
 from il_robot.errors import BadInput
 from il_robot.sim.world import World
 from il_robot.training.checkpoint import WeightsName
@@ -35,8 +35,10 @@ def evaluate(
     seed: int = 0,
     json: bool = False,
     video: Path | None = None,
-    ensemble: bool = True,
+    execution: ExecutionName = "ensemble",
     m: float = 0.01,
+    prefer: Preference = "oldest",
+    execute: int = 10,
     weights: WeightsName = "last",
     device: str = "cpu",
 ) -> Evaluation:
@@ -53,8 +55,11 @@ def evaluate(
         seed: Of the first start; the others follow.
         json: Print JSON instead of a table.
         video: Film the first episodes with all cameras into this .mp4 file.
-        ensemble: Average all predictions for a moment; else follow one chunk to its end, then the next.
-        m: Of the average: weights exp(-m i), i = 0 the oldest prediction.
+        execution: How action chunks become actions. ensemble: the average of all predictions for a moment; chunk: one
+            chunk to its end, then the next; receding: the first steps of each.
+        m: Of the ensemble: weights exp(-m i), i = 0 the preferred prediction; 0 = all alike.
+        prefer: Of the ensemble: which prediction for a moment weighs most.
+        execute: Of receding: steps of each chunk.
         weights: last, or best by validation loss.
         device: cpu, or cuda.
     """
@@ -62,8 +67,10 @@ def evaluate(
         raise BadInput(f"--episodes {episodes} must be at least 1")
     if seed < 0:
         raise BadInput(f"--seed {seed} must be at least 0")
+    executed = Execution(execution, m, prefer, execute)
     policy = load_policy(run, device=device, weights=weights)
-    driver = _driver(policy, ensemble, m)
+    k = policy.chunk_size
+    driver = Driver(policy, executed.build(len(policy.rig.joints), k), policy.rig, executed.every(k))
     # Networks of this size run fastest on one thread, as in the policy node.
     torch.set_num_threads(1)
     console = Console(stderr=json)
@@ -85,18 +92,12 @@ def evaluate(
                 tell=lambda: bar.advance(progress),
             )
     if json:
-        print(json_text.dumps(_facts(evaluation, policy, run, task, seed, ensemble)))
+        print(json_text.dumps(_facts(evaluation, policy, run, task, seed, executed)))
     else:
         console.print(_table(evaluation, policy))
         if video:
             console.print(f"film of the first {min(FILMED, episodes)} episodes: {video}", soft_wrap=True)
     return evaluation
-
-
-def _driver(policy: LoadedPolicy, ensemble: bool, m: float) -> Driver:
-    k = policy.chunk_size
-    execution: ChunkExecution = Ensemble(len(policy.rig.joints), k, m) if ensemble else OpenLoop(k)
-    return Driver(policy, execution, policy.rig, every=1 if ensemble else k)
 
 
 def _table(evaluation: Evaluation, policy: LoadedPolicy) -> Table:
@@ -120,7 +121,7 @@ def _table(evaluation: Evaluation, policy: LoadedPolicy) -> Table:
 
 
 def _facts(
-    evaluation: Evaluation, policy: LoadedPolicy, run: Path, task: str, seed: int, ensemble: bool
+    evaluation: Evaluation, policy: LoadedPolicy, run: Path, task: str, seed: int, executed: Execution
 ) -> dict[str, Any]:
     parts = {name: getattr(evaluation, name) for name in ("held", "success", "crash", "stall")}
     return {
@@ -128,7 +129,7 @@ def _facts(
         "policy": policy.description.policy,
         "task": task,
         "seed": seed,
-        "ensemble": ensemble,
+        "execution": cattrs.unstructure(executed),
         **{name: _share_facts(part) for name, part in parts.items()},
         "milestones": {name: _share_facts(part) for name, part in evaluation.milestones.items()},
         "outcomes": [

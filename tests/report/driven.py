@@ -84,7 +84,7 @@ def evaluation(path: Path, **changes: Any) -> Path:
         return {"count": count, "of": 50, "rate": count / 50, "low": 0.81, "high": 0.97}
 
     data = {
-        **{"run": "runs/act", "policy": "act", "task": "transfer_cube", "seed": 0, "ensemble": True},
+        **{"run": "runs/act", "policy": "act", "task": "transfer_cube", "seed": 0, "execution": {"how": "ensemble"}},
         **{"held": share(46), "success": share(47), "crash": share(1), "stall": share(2)},
         "milestones": {"touch": share(50), "lift": share(48)},
         "outcomes": [],

@@ -17,13 +17,13 @@ from std_srvs.srv import SetBool
 from trajectory_msgs.msg import JointTrajectory
 
 from calibration.rig_file import load_rig
-from il_robot.control.ensemble import ChunkExecution, Ensemble, OpenLoop
+from il_robot.control.execution import Execution
 from il_robot.control.latency import Latencies
 from il_robot.control.rate import DeadlineLoop
 from il_robot.control.safety import SafetyGate
 from il_robot.control.session import Session
 from il_robot.control.takeover import State, Takeover
-from il_robot.errors import BadInput, Fault, nearest
+from il_robot.errors import Fault
 from il_robot.rig import NS_PER_S
 from il_robot.types import Floats, Step
 from il_robot_ros import messages, process, topics
@@ -32,7 +32,6 @@ from il_robot_ros.control_inbox import Inbox
 from il_robot_ros.diagnostics import Diagnostics, Health, Level
 from il_robot_ros.parameters import declare, parameter
 
-EXECUTIONS = ("ensemble", "open_loop")
 HOME_SPEED = 0.25
 """Share of the velocity limit at which followers go to their start pose between episodes."""
 
@@ -42,9 +41,11 @@ class Parameters:
     rig: str = parameter("rig: a name or the path of a rig.yaml")
     recorded: bool = parameter("true: without a recorder that is alive the followers hold", True)
     autonomous: bool = parameter("true: a policy drives and the pedal takes over; false: the leaders drive", False)
-    execution: str = parameter("how chunks become actions: ensemble or open_loop", "ensemble")
-    ensemble_m: float = parameter("temporal ensembling: weight exp(-m i), i = 0 the oldest", 0.01)
-    chunk_size: int = parameter("ensemble: how many chunks are kept; open_loop: steps followed of each", 100)
+    execution: str = parameter("how chunks become actions: ensemble, chunk or receding", "ensemble")
+    m: float = parameter("ensemble: weights exp(-m i), i = 0 the preferred prediction", 0.01)
+    prefer: str = parameter("ensemble: which prediction weighs most, oldest or newest", "oldest")
+    execute: int = parameter("receding: steps that are followed of each chunk", 10)
+    chunk_size: int = parameter("ensemble: how many chunks are kept", 100)
     stale_s: float = parameter("a joint state older than this makes the followers hold [s]", 0.2)
     policy_timeout_s: float = parameter("a policy silent for longer makes the followers hold [s]", 0.4)
     recorder_timeout_s: float = parameter("a recorder silent for longer makes the followers hold [s]", 1.0)
@@ -78,13 +79,8 @@ class ControlNode:
 
     def _make_session(self) -> Session:
         given, rig = self._parameters, self._rig
-        if given.execution not in EXECUTIONS:
-            raise BadInput(f"control: execution {given.execution!r}; {nearest(given.execution, EXECUTIONS)}")
-        execution: ChunkExecution | None = None
-        if given.autonomous and given.execution == "ensemble":
-            execution = Ensemble(len(rig.joints), given.chunk_size, given.ensemble_m)
-        elif given.autonomous:
-            execution = OpenLoop(given.chunk_size)
+        how = Execution(given.execution, given.m, given.prefer, given.execute)
+        execution = how.build(len(rig.joints), given.chunk_size) if given.autonomous else None
         takeover = Takeover(
             demonstrating=not given.autonomous,
             home=rig.start,

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from calibration.rig_file import load_rig
+from il_robot.control.execution import EXECUTIONS, PREFERENCES, Execution
 from il_robot.errors import BadInput, nearest
 from il_robot.sim.tasks import DEMONSTRATION_SEEDS, TASKS
 
@@ -119,7 +120,6 @@ def _choice(given: Mapping[str, str], name: str, allowed: Sequence[str]) -> str:
 
 
 STYLES = ("closed_loop", "timed", "human")
-EXECUTIONS = ("ensemble", "open_loop")
 
 RIG_PEDAL = "rig"
 
@@ -136,7 +136,12 @@ PEDAL = Argument("pedal", RIG_PEDAL, "rig (what the rig has; simulated: scripted
 OPERATOR = Argument("operator", "scripted", "name of the operator, kept in every episode")
 STYLE = Argument("style", "closed_loop", f"how the scripted operator moves: {', '.join(STYLES)}")
 KNOCK = Argument("knock_at", "-1", "simulation: knock the cube away this many steps into an episode; -1 = never")
-EXECUTION = Argument("execution", "ensemble", f"how action chunks become actions: {', '.join(EXECUTIONS)}")
+EXECUTION = (
+    Argument("execution", "ensemble", f"how action chunks become actions: {', '.join(EXECUTIONS)}"),
+    Argument("m", "0.01", "ensemble: weights exp(-m i), i = 0 the preferred prediction; 0 = all alike"),
+    Argument("prefer", "oldest", f"ensemble: which prediction for a moment weighs most: {', '.join(PREFERENCES)}"),
+    Argument("execute", "10", "receding: steps that are followed of each chunk"),
+)
 DEVICE = Argument("device", "cpu", "where the policy computes: cpu, cuda")
 SIM_TIME = Argument("use_sim_time", "false", "true: all clocks follow the simulator's /clock")
 SPEED = Argument("speed", "1.0", "with use_sim_time: simulated seconds per real second, 0.5 on a slow machine")
@@ -154,12 +159,19 @@ def _collect(given: Mapping[str, str]) -> tuple[Process, ...]:
 
 
 def _deploy(given: Mapping[str, str]) -> tuple[Process, ...]:
-    execution = _choice(given, "execution", EXECUTIONS)
+    executed = Execution(given["execution"], _number(given, "m"), given["prefer"], _integer(given, "execute", least=1))
     run = _folder(given, "policy", "a run of il-robot train")
     return (
         *_rig_processes(given),
         Process("policy", {**_shared(given), "run": run, "device": given["device"]}),
-        _control(given, autonomous=True, execution=execution),
+        _control(
+            given,
+            autonomous=True,
+            execution=executed.how,
+            m=executed.m,
+            prefer=executed.prefer,
+            execute=executed.execute,
+        ),
         _recorder(given, policy=run),
         *_puppeteer(given, role="supervise", knock_at=_integer(given, "knock_at", least=-1)),
     )
@@ -180,7 +192,7 @@ def _replay(given: Mapping[str, str]) -> tuple[Process, ...]:
     return (
         *_rig_processes(given),
         Process("replay", {**_shared(given), "episode": episode}),
-        _control(given, autonomous=True, execution="open_loop", chunk_size=1),
+        _control(given, autonomous=True, execution="receding", execute=1),
         _recorder(given, policy=f"replay of {Path(episode).name}"),
         *_puppeteer(given, role="supervise", resets=False, corrects=False),
     )
@@ -260,7 +272,7 @@ GRAPHS: Mapping[str, Graph] = {
         Graph(
             "deploy",
             "let a policy drive, take over with the pedal, record both",
-            (_POLICY, RIG, TASK, _DATASET, EPISODES, _FRESH, PEDAL, OPERATOR, EXECUTION, DEVICE, KNOCK, *_CLOCK),
+            (_POLICY, RIG, TASK, _DATASET, EPISODES, _FRESH, PEDAL, OPERATOR, *EXECUTION, DEVICE, KNOCK, *_CLOCK),
             _deploy,
         ),
         Graph(

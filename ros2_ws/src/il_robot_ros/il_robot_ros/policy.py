@@ -84,14 +84,27 @@ class PolicyNode:
             newest = self._streams.wait_newer(seen_ns, timeout_s=0.1)
             if newest is None:
                 continue
-            seen_ns = newest.time_ns
             observation = self._with_images(newest)
             if observation is None:
                 continue
             if self._forget.is_set():
                 self._forget.clear()
                 self._policy.reset()
+            else:
+                self._look_back(seen_ns, observation.time_ns)
+            seen_ns = newest.time_ns
             self._publish(observation)
+
+    def _look_back(self, seen_ns: int, now_ns: int) -> None:
+        """What came while it predicted belongs into the history of a policy that has one."""
+        period_ns = self._rig.period_ns
+        for ago in range(self._policy.inputs.history - 1, 0, -1):
+            moment_ns = now_ns - ago * period_ns
+            if moment_ns > seen_ns + period_ns // 2:
+                between = self._streams.observation(moment_ns)
+                observation = between and self._with_images(between)
+                if observation is not None:
+                    self._policy.observe(observation)
 
     def _publish(self, observation: Observation) -> None:
         began_ns = self._time.now_ns()
