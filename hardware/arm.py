@@ -22,6 +22,8 @@ SHADOW_SLACK_TICKS = 60
 """Two servos on one joint that read further apart (5 deg) would fight each other."""
 
 
+PUSH_TICKS = 120
+"""How far away the goal of a servo is that pushes (10 deg): it goes no further when nobody renews it."""
 PRESENT = np.dtype([("current", "<i2"), ("velocity", "<i4"), ("position", "<i4")])
 """Present_Current to Present_Position as they lie on the wire."""
 
@@ -79,6 +81,7 @@ class DynamixelArm:
         self._upper = np.array([main.upper_ticks for main in self._mains])
         self._single_turn = np.array([main.mode == "position" for main in self._mains])
         self._turn: Ticks = np.zeros(len(joints), np.int64)
+        self._ticks: Ticks = np.zeros(len(joints), np.int64)
         self._effort_unit = np.array(
             [table.MODELS[servo.model].ampere_per_unit or table.LOAD_PER_UNIT for servo in servos]
         )
@@ -92,6 +95,7 @@ class DynamixelArm:
             return None
         time_ns = (began_ns + time.time_ns()) // 2
         mains = raw[self._rows]
+        self._ticks = mains[:, 2]
         effort = np.zeros(len(self.joints))
         np.add.at(effort, self._joint_of, raw[:, 0] * self._effort_unit)
         ticks_s = mains[:, 1] * table.RAD_S_PER_VELOCITY_UNIT / RAD_PER_TICK
@@ -124,13 +128,12 @@ class DynamixelArm:
     def torque_on(self) -> None:
         """Stiffens where it stands: the goal is set to the present position first, so nothing jumps. Raises Fault."""
         self.settle()
-        here = self._here()
+        here = self.here()
         self._turn[self._single_turn] = 0  # position mode drops whole turns when the torque comes on
         self.command(here)
-        for servo in self.servos:
-            self.bus.write(servo.id, table.TORQUE_ENABLE, 1)
+        self.stiffen(self.joints)
         self.settle()
-        self.command(self._here())
+        self.command(self.here())
 
     def torque_off(self, joints: Sequence[str] | None = None) -> None:
         """Frees all joints, or those named. An arm that stands up falls. Raises Fault."""
@@ -139,6 +142,33 @@ class DynamixelArm:
         for servo_id in freed:
             if self.bus.read(servo_id, table.TORQUE_ENABLE):
                 raise Fault(f"arm {self.name}: servo {servo_id} keeps its torque")
+
+    def stiffen(self, joints: Sequence[str]) -> None:
+        """Torque for these joints only, towards the goals they have. Raises Fault."""
+        for servo in self.servos:
+            if servo.joint in joints:
+                self.bus.write(servo.id, table.TORQUE_ENABLE, 1)
+
+    def push(self, amperes: NDArray[np.float64], joints: Sequence[str]) -> None:
+        """(J,) the current of each servo of these joints [A], signed as the joint turns; from where the last read found
+        the arm, PUSH_TICKS far at most.
+
+        Only for servos in current-based position mode: their Goal_Current is the force, their goal the direction.
+        Raises Fault.
+        """
+        chosen = [row for row, joint in enumerate(self.joints) if joint in joints]
+        units = np.rint(np.abs(amperes) / self._effort_unit[self._rows]).astype(np.int64)
+        way = np.sign(amperes * self._scale.scale).astype(np.int64) * PUSH_TICKS
+        # At the end of its range a joint is not pushed: its goal is where it stands.
+        goal = np.clip(self._ticks + way, self._lower + self._turn, self._upper + self._turn)
+        self.bus.sync_write(table.GOAL_CURRENT, {self._mains[row].id: int(units[row]) for row in chosen})
+        self.bus.sync_write(table.GOAL_POSITION, {self._mains[row].id: int(goal[row]) for row in chosen})
+
+    def stop_pushing(self) -> None:
+        """Goals where the arm is, then the currents of hardware.yaml: in this order, so that it does not jump."""
+        self.command(self.here())
+        currents = {m.id: m.goal_current for m in self._mains if m.goal_current is not None}
+        self.bus.sync_write(table.GOAL_CURRENT, currents)
 
     def settle(self) -> None:
         """Finds the whole turns that servos woke up with, and pairs that disagree. Raises Fault."""
@@ -156,7 +186,8 @@ class DynamixelArm:
                     f"apart (allowed {SHADOW_SLACK_TICKS}): they would fight; check horn, Homing_Offset and Drive_Mode"
                 )
 
-    def _here(self) -> Floats:
+    def here(self) -> Floats:
+        """(J,) where it is now. Raises Fault when it does not say."""
         state = self.read()
         if state is None:
             raise Fault(f"arm {self.name}: {self.missing()}")

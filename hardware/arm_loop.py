@@ -39,7 +39,16 @@ class ArmLoop:
     A lost answer changes nothing: the servos hold the last goal.
     """
 
-    def __init__(self, arm: Arm, rate_hz: float, clock: Clock, name: str) -> None:
+    def __init__(
+        self,
+        arm: Arm,
+        rate_hz: float,
+        clock: Clock,
+        name: str,
+        after_read: Callable[[ArmState], None] | None = None,
+    ) -> None:
+        """``after_read`` runs in the arm's thread with every state, before it is handed out."""
+        self._after_read = after_read
         self._arm = arm
         self._loop = DeadlineLoop(clock, round(1e9 / rate_hz))
         self._newest: ArmState | None = None
@@ -148,6 +157,8 @@ class ArmLoop:
         else:
             self._consecutive = 0
             self._complaint = self._arm.complaint()
+            if self._after_read is not None:
+                self._after_read(state)
             with self._fresh:
                 self._newest = state
                 self._fresh.notify_all()

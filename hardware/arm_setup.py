@@ -127,6 +127,10 @@ def _write_differences(arm: DynamixelArm, servo: Servo) -> list[str]:
     for register, value in wanted(servo).items():
         # Read just before, not from the report: a mode or a main servo written meanwhile may have changed it.
         if (found := arm.bus.read(servo.id, register)) != value:
+            if register is table.GOAL_CURRENT:
+                # A leader that carried its weight when its driver died would jump with more current.
+                here = arm.bus.read(servo.id, table.PRESENT_POSITION)
+                arm.bus.write(servo.id, table.GOAL_POSITION, here)
             arm.bus.write(servo.id, register, value)
             done.append(f"arm {arm.name}: servo {servo.id} ({servo.joint}): {register.name} {found} -> {value}")
     return done

@@ -108,6 +108,8 @@ class Model:
     """Factory value."""
     volts: tuple[float, float]
     """Supply the manufacturer recommends."""
+    torque_per_ampere: float | None = None
+    """Stall torque over stall current as the manufacturer states them [N m/A]; a servo under friction gives less."""
 
     @property
     def modes(self) -> frozenset[Mode]:
@@ -123,10 +125,10 @@ MODELS = {
     model.name: model
     for model in (
         Model("XL430-W250", 1060, None, 0, 640, (6.5, 12.0)),
-        Model("XM430-W350", 1020, 0.00269, 1193, 800, (10.0, 14.8)),
-        Model("XM540-W270", 1120, 0.00269, 2047, 800, (10.0, 14.8)),
-        Model("XL330-M077", 1190, 0.001, 1750, 400, (3.7, 6.0)),
-        Model("XL330-M288", 1200, 0.001, 1750, 400, (3.7, 6.0)),
+        Model("XM430-W350", 1020, 0.00269, 1193, 800, (10.0, 14.8), 4.1 / 2.3),
+        Model("XM540-W270", 1120, 0.00269, 2047, 800, (10.0, 14.8), 10.6 / 4.4),
+        Model("XL330-M077", 1190, 0.001, 1750, 400, (3.7, 6.0), 0.215 / 1.47),
+        Model("XL330-M288", 1200, 0.001, 1750, 400, (3.7, 6.0), 0.52 / 1.47),
     )
 }
 

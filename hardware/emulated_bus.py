@@ -67,6 +67,7 @@ class EmulatedBus(Closing):
         ``fail`` ids error           a hardware error strikes
         ``power_cycle`` ids turns    all off and on; these wake up whole turns away
         ``place`` ticks              the hand puts shafts there: {id: ticks}
+        ``load`` loads               a weight pulls at shafts, {id: current units that hold it}; 0: none
         ``block`` ids lower upper    shafts cannot leave this range [ticks]
         ``unplug`` / ``plug``        the adapter is pulled out / back in; servos keep their power
         ============================ ===============================================================
@@ -182,6 +183,10 @@ class _Process:
                 for servo in bus.servos:
                     if str(servo.id) in command["ticks"]:
                         servo.place(command["ticks"][str(servo.id)])
+            case "load":
+                for servo in bus.servos:
+                    if str(servo.id) in command["loads"]:
+                        servo.hang(command["loads"][str(servo.id)])
             case "block":
                 for servo in chosen:
                     servo.shaft.stops = (command["lower"], command["upper"])

@@ -18,6 +18,10 @@ FIRMWARE = 46
 TIME_CONSTANT_S = 0.03
 STEP_S = 0.005
 """Longest step of a shaft: the speed limit and the lag are taken in turn."""
+FRICTION = 8.0
+"""[current units] that move nothing on a shaft with a weight."""
+SPEED_PER_CURRENT = 5.0
+"""How fast a weight sinks, or is lifted [ticks/s per current unit beyond friction]."""
 CURRENT_PER_TICK = 4.0
 """Current units per tick of position error at the factory P gain."""
 OVERLOAD_SHARE = 0.5
@@ -37,12 +41,18 @@ class Shaft:
     """[ticks/s]."""
     stops: tuple[float, float] = (-math.inf, math.inf)
     """Where it is blocked: by an object in the gripper, a hand, the table."""
+    load: float = 0.0
+    """A weight that pulls at it [current units that hold it]; 0: none, and without torque it stays where it is."""
 
     def step(self, servos: list[EmulatedServo], dt_s: float) -> None:
         """Moves on by ``dt_s``; ``servos`` are all that sit on it."""
         driving = [servo for servo in servos if servo.drives]
         before = self.angle
-        if driving and dt_s > 0:
+        if self.load and dt_s > 0:
+            whole = math.ceil(dt_s / STEP_S)
+            for _ in range(whole):
+                self._swing(driving, dt_s / whole)
+        elif driving and dt_s > 0:
             goal = sum(servo.goal_angle for servo in driving) / len(driving)
             reach_s = min(servo.speed_limit for servo in driving)
             whole = max(1, math.ceil(dt_s / STEP_S))
@@ -51,6 +61,12 @@ class Shaft:
         self.speed = (self.angle - before) / dt_s if dt_s > 0 else self.speed
         for servo in servos:
             servo.sense(dt_s)
+
+    def _swing(self, driving: list[EmulatedServo], dt_s: float) -> None:
+        """Servos against the weight: what is left beyond friction turns it, at a speed that grows with it."""
+        net = self.load + sum(servo.pull for servo in driving)
+        net = math.copysign(max(0.0, abs(net) - FRICTION), net)
+        self.angle = min(max(self.angle + net * SPEED_PER_CURRENT * dt_s, self.stops[0]), self.stops[1])
 
     def _approach(self, goal: float, reach_s: float, dt_s: float) -> None:
         way = (goal - self.angle) * (1 - math.exp(-dt_s / TIME_CONSTANT_S))
@@ -126,6 +142,19 @@ class EmulatedServo:
     def reading(self) -> int:
         return round(self._shaft_angle(self.shaft.angle)) + self._turns * TICKS_PER_TURN
 
+    @property
+    def pull(self) -> float:
+        """Its current, signed as the shaft turns."""
+        return self._direction * self._current()
+
+    @property
+    def _direction(self) -> int:
+        return 1 if self._shaft_angle(1.0) == 1.0 else -1
+
+    def hang(self, load: float) -> None:
+        """A weight pulls at its shaft, towards higher readings if positive [current units that hold it]."""
+        self.shaft.load = self._direction * load
+
     def _shaft_angle(self, ticks: float) -> float:
         """Shaft angle to encoder ticks, or back: a reflection at the middle, or nothing."""
         reversed_ = self.get(table.DRIVE_MODE) & 1
@@ -179,9 +208,8 @@ class EmulatedServo:
 
     def sense(self, dt_s: float) -> None:
         """Refreshes the present values from the shaft."""
-        direction = 1 if self._shaft_angle(1.0) == 1.0 else -1
         self.set(table.PRESENT_POSITION, self.reading)
-        velocity = direction * self.shaft.speed * RAD_PER_TICK / table.RAD_S_PER_VELOCITY_UNIT
+        velocity = self._direction * self.shaft.speed * RAD_PER_TICK / table.RAD_S_PER_VELOCITY_UNIT
         self.set(table.PRESENT_VELOCITY, round(velocity))
         self.set(table.PRESENT_CURRENT, self._current())
         heats = abs(self.get(table.PRESENT_CURRENT)) > OVERLOAD_SHARE * (self.model.current_limit or 1000)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -95,6 +95,11 @@ class RigArms(ClosingTogether):
                 return True
         return False
 
-    def go_to_sleep(self, clock: Clock, seconds: float = 2.0) -> None:
-        """Moves the followers to their sleep pose and frees them there; leaders are the operator's. Raises Fault."""
-        sleep_and_free({arm: self._sleep[arm.name] for arm in self.followers}, clock, seconds, self._speed)
+    def go_to_sleep(self, clock: Clock, seconds: float = 2.0, also: Sequence[DynamixelArm] = ()) -> None:
+        """Moves the followers to their sleep pose and frees them there, then the arms in ``also``. Raises Fault.
+
+        Leaders are the operator's, but for those that carry themselves: nobody may be holding them.
+        """
+        for arms in (self.followers, also):
+            if arms:
+                sleep_and_free({arm: self._sleep[arm.name] for arm in arms}, clock, seconds, self._speed)

@@ -11,6 +11,7 @@ from calibration.arm import RigCalibration, load_calibration
 from calibration.rig_folder import file_of_rig
 from hardware import control_table as table
 from hardware.evdev_pedal import check_keys
+from hardware.gravity import Weight
 from il_robot import strict_yaml
 from il_robot.errors import BadInput, nearest
 from il_robot.rig import Arm, Rig
@@ -119,6 +120,13 @@ class Wiring:
     pedal: PedalWiring
     cameras: dict[str, CameraWiring] = field(default_factory=dict)
     baud: int = 1_000_000
+    gravity: dict[str, Weight] = field(default_factory=dict)
+    """By chain: what such an arm weighs; a leader whose weight is ``carried`` carries it while it is in the hands."""
+
+    def weight(self, arm: str) -> Weight | None:
+        """What the arm called ``arm`` shall carry of itself; None: nothing."""
+        weight = self.gravity.get(self.arms[arm].chain)
+        return weight if weight is not None and weight.carried else None
 
     def chain(self, arm: str) -> tuple[Servo, ...]:
         """The servos of the arm called ``arm`` (``follower_left``). Raises BadInput."""
@@ -146,6 +154,8 @@ def check_wiring(rig: Rig, wiring: Wiring, calibration: RigCalibration) -> None:
             raise BadInput(f"{what} of rig {rig.name} lacks arm {missing[0]!r}; {nearest(missing[0], found)}")
         if extra := [name for name in found if name not in expected]:
             raise BadInput(f"{what} has an arm {extra[0]!r} unknown to rig {rig.name}; {nearest(extra[0], expected)}")
+    if unknown := [chain for chain in wiring.gravity if chain not in wiring.chains]:
+        raise BadInput(f"gravity: no chain {unknown[0]!r}; {nearest(unknown[0], wiring.chains)}")
     for arm in rig.arms:
         for name in (arm.follower, arm.leader):
             _check_chain(name, arm, wiring)
@@ -175,6 +185,11 @@ def _check_chain(name: str, arm: Arm, wiring: Wiring) -> None:
             servo.shadow_of not in mains or mains[servo.shadow_of].joint != servo.joint
         ):
             raise BadInput(f"arm {name}: servo {servo.id} shadows {servo.shadow_of}, no main servo of {servo.joint}")
+    weight = wiring.gravity.get(wiring.arms[name].chain)
+    for link in weight.links if weight else ():
+        if link.joint not in arm.joint_names:
+            chain_name = wiring.arms[name].chain
+            raise BadInput(f"gravity of {chain_name}: joint {link.joint!r}; {nearest(link.joint, arm.joint_names)}")
     if len(wiring.arms[name].sleep) != len(arm.joints):
         raise BadInput(f"arm {name}: sleep has {len(wiring.arms[name].sleep)} values, the arm {len(arm.joints)} joints")
 

@@ -50,8 +50,19 @@ def _told(error: BaseException, kind: type | None) -> str:
     return str(error) if isinstance(error, BadInput) else cattrs.v.format_exception(error, kind)
 
 
+def _odd_key(data: Any) -> str | None:
+    """The first key that is not a text, anywhere in ``data``; None when all are."""
+    values = data.values() if isinstance(data, dict) else data if isinstance(data, list) else ()
+    here = (repr(key) for key in data if not isinstance(key, str)) if isinstance(data, dict) else iter(())
+    return next(here, None) or next(filter(None, map(_odd_key, values)), None)
+
+
 def structure(data: Any, cls: type[T], where: str) -> T:
     """``data`` (what YAML or JSON gave) as a ``cls``. Raises BadInput naming ``where``, the key and the cause."""
+    if odd := _odd_key(data):
+        raise BadInput(
+            f"{where}: key {odd}: not a text; put it in quotes (YAML reads on, off, yes and no as true or false)"
+        )
     if is_dataclass(cls) and not isinstance(data, dict):
         raise BadInput(f"{where}: {'nothing' if data is None else type(data).__name__} where keys and values belong")
     try:

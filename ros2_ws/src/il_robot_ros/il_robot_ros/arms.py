@@ -18,6 +18,7 @@ from trajectory_msgs.msg import JointTrajectory
 
 from calibration.rig_file import load_rig
 from hardware.arm_loop import ArmLoop
+from hardware.leader import Leader
 from hardware.rig_arms import RigArms
 from hardware.wiring import load_wiring
 from il_robot.control.rate import SystemClock
@@ -75,10 +76,14 @@ class ArmsNode:
         return arms.wait_for_hands(self._clock, keep_on=self._keep_on)
 
     def _serve(self, arms: RigArms) -> None:
+        leaders = {arm.leader: Leader(arms.arms[arm.leader], self._wiring.weight(arm.leader)) for arm in self._rig.arms}
         for name, arm in arms.arms.items():
-            self._loops[name] = ArmLoop(arm, self._rig.rate_hz, self._clock, name)
+            after_read = leaders[name].carry if name in leaders else None
+            self._loops[name] = ArmLoop(arm, self._rig.rate_hz, self._clock, name, after_read)
         for name, loop in self._loops.items():
-            self._connect(name, loop, arms)
+            self._connect(name, loop, leaders.get(name))
+            if name in leaders and self._given.frees_leaders:
+                loop.ask(leaders[name].let_go)
             loop.start()
             self._life.thread(f"publish {name}", self._publisher(name, loop))
         self._say("driving")
@@ -87,24 +92,30 @@ class ArmsNode:
         for loop in self._loops.values():
             loop.stop()
         self._say("going to sleep: keep clear")
-        arms.go_to_sleep(self._clock)
+        unheld = [arms.arms[name] for name, leader in leaders.items() if leader.carries_itself]
+        for name in [arm.name for arm in unheld]:
+            leaders[name].take()
+        arms.go_to_sleep(self._clock, also=unheld)
 
-    def _connect(self, name: str, loop: ArmLoop, arms: RigArms) -> None:
-        arm, device = self._names[name], arms.arms[name]
+    def _connect(self, name: str, loop: ArmLoop, leader: Leader | None) -> None:
+        arm = self._names[name]
 
         def on_command(message: JointTrajectory) -> None:
             copies = message.header.frame_id == messages.COPIED
             since_ns = messages.from_stamp(message.header.stamp) if copies else None
             loop.command(messages.from_command(message, arm.joint_names), since_ns)
 
+        self._node.create_subscription(JointTrajectory, topics.joint_command(name), on_command, topics.NEWEST)
+        if leader is not None:
+            self._node.create_service(SetBool, topics.torque(name), self._on_torque(loop, leader))
+
+    def _on_torque(self, loop: ArmLoop, leader: Leader) -> Callable[..., SetBool.Response]:
         def on_torque(request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
-            loop.ask(device.torque_on if request.data else device.torque_off)
+            loop.ask(leader.take if request.data else leader.let_go)
             response.success = True
             return response
 
-        self._node.create_subscription(JointTrajectory, topics.joint_command(name), on_command, topics.NEWEST)
-        if name == arm.leader:
-            self._node.create_service(SetBool, topics.torque(name), on_torque)
+        return on_torque
 
     def _publisher(self, name: str, loop: ArmLoop) -> Callable[[], None]:
         arm: Arm = self._names[name]
