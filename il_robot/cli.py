@@ -28,6 +28,7 @@ COMMANDS = {
     "demo": ("il_robot.demo:demo", "The whole loop on the simulated rig, ending in a report"),
     "launch": ("il_robot.cli:launch", "Start a ROS 2 graph: teleop, collect, deploy or replay"),
     "train": ("il_robot.training.train:train", "Train a policy on demonstrations"),
+    "runs": ("il_robot.training.runs:runs", "List training runs and compare them"),
     "evaluate": ("il_robot.training.evaluate:evaluate", "Let a policy drive the simulated rig from fresh starts"),
     "report": ("il_robot.report.command:report", "One page on a whole loop: collected, trained, evaluated, deployed"),
     "doctor": ("hardware.commands:doctor", "Look a rig over before a session: every finding with its cure"),

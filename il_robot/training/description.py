@@ -21,7 +21,7 @@ from il_robot.errors import BadInput, Fault, nearest
 from il_robot.policies.catalogue import CONFIGS, Config
 from il_robot.policies.inputs import Inputs
 from il_robot.rig import Arm, Camera, Joint, Rig
-from il_robot.training.presets import Recipe
+from il_robot.training.recipe import Recipe
 from il_robot.training.statistics import Statistics
 
 FORMAT = "il-robot policy"
@@ -38,6 +38,8 @@ class Data:
     """Names of the episodes."""
     validation: tuple[str, ...]
     task: str = ""
+    weights: tuple[float, ...] = ()
+    """How often each dataset is seen, relative to the others; none: as often as it has windows."""
     calibrations: tuple[str, ...] = ()
     """Digests of the calibrations that it was recorded under; none for simulated data."""
 

@@ -27,7 +27,7 @@ def decode_images(
     done: Callable[[int], None] = lambda frames: None,
     threads: int = 1,
 ) -> dict[str, Image]:
-    """camera name -> (N, H, W, 3) of all steps of ``episodes``, one after another; missing frames stay black.
+    """camera name -> (N, H, W, 3) of all steps of ``episodes``, one after another; what is missing stays black.
 
     ``done`` is told of every episode's frames. Raises Fault when the disk of ``folder`` is too full and BadInput
     for a damaged frame.
@@ -38,6 +38,8 @@ def decode_images(
     def decode_one(number: int) -> int:
         episode, frames = episodes[number], 0
         for camera in cameras:
+            if camera.name not in episode.info.camera_names:
+                continue
             out = images[camera.name][offsets[number] :]
             for t in np.flatnonzero(episode.validity(camera.name) != Validity.MISSING):
                 out[t] = image_of(episode.image(camera.name, int(t)), camera)

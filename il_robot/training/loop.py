@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import math
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -14,17 +18,23 @@ from il_robot.errors import BadInput, Fault
 from il_robot.policies.catalogue import Network
 from il_robot.policies.network import Loss, valid_l1
 from il_robot.training.checkpoint import load_tensors, save_tensors, weights_path
-from il_robot.training.journal import Journal, draw_curve
+from il_robot.training.distributed import ALONE, World
+from il_robot.training.journal import Averages, Journal, Listener, draw_curve
+from il_robot.training.loader import Choice, batches
 from il_robot.training.optimiser import Optimiser, learning_rate
-from il_robot.training.presets import Recipe
+from il_robot.training.recipe import Recipe
 from il_robot.training.stopping import StopRequest
-from il_robot.training.windows import Windows, which_windows
+from il_robot.training.study import memorise, prepare
+from il_robot.training.windows import Windows
 
 SAVES = 10
 """Times per run that weights are saved and the validation loss is taken."""
 LOGS = 200
 """Times per run that a line is written to ``metrics.jsonl``."""
 VALIDATION_WINDOWS = 512
+
+Judge: TypeAlias = Callable[[Network], float]
+"""Drives a network in simulation; the share of fresh starts at whose end the task was held."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +44,7 @@ class Progress:
     step: int
     """Steps done."""
     loss: float
+    """Of the newest line of ``metrics.jsonl``."""
     steps_per_s: float
     waiting: float
     """Share of the time spent on getting data rather than on learning."""
@@ -44,8 +55,10 @@ class Result:
     step: int
     """Steps done."""
     loss: float
-    """Of the last step; NaN when no step was left to do."""
+    """Of the newest line of ``metrics.jsonl``: the mean over its steps. NaN when no step was left to do."""
     validation: float | None
+    held: float | None
+    """Share of simulated starts that held at the end; None where nobody looked."""
     cpu_s: float
     """CPU time of this process while in the loop, all threads."""
     stopped: bool
@@ -89,19 +102,31 @@ class Training:
         run: Path,
         seed: int,
         device: str = "cpu",
+        *,
+        world: World = ALONE,
+        judge: Judge | None = None,
     ) -> None:
-        self.network = network.to(torch.device(device))
-        """Being trained; what drives in the end is the average of its weights."""
+        """``judge`` decides which checkpoint is best; without one the validation loss does."""
+        if recipe.batch % (world.size * recipe.accumulate):
+            parts = f"{world.size} processes with {recipe.accumulate} parts each"
+            raise BadInput(f"a batch of {recipe.batch} cannot be cut equally for {parts}")
         self._device = torch.device(device)
-        self._optimiser = Optimiser(self.network, recipe)
-        self._windows = windows
+        self.network = network.to(self._device)
+        """Being trained; what drives in the end is the average of its weights."""
+        prepare(self.network, windows)
+        self._optimiser = Optimiser(self.network, recipe, seed=seed, device=self._device, world=world)
+        self._choice = Choice(windows, recipe.batch, seed, world.rank, world.size)
         self._validation = validation
         self._recipe = recipe
         self._run = run
-        self._seed = seed
+        self._world = world
+        self._judge = judge
         self.step = 0
         """Steps done."""
-        self._best = float("inf")
+        self._averages = Averages()
+        self._loss = float("nan")
+        self._best = (0.0, float("inf"))
+        """What the best checkpoint held, negative, and its validation loss: less is better."""
         torch.manual_seed(seed)
 
     def resume(self) -> None:
@@ -111,77 +136,112 @@ class Training:
         self._optimiser.restore(tensors, str(path))
         try:
             torch.set_rng_state(tensors["random"])
-            self.step, self._best = int(facts["step"]), float(facts["best"])
+            if self._device.type == "cuda" and "random_cuda" in tensors:
+                torch.cuda.set_rng_state(tensors["random_cuda"], self._device)
+            self.step, self._loss = int(facts["step"]), float(facts["loss"])
+            held, validation = json.loads(facts["best"])
+            self._best = float(held), float(validation)
+            self._averages.loads(facts["averages"])
         except (KeyError, ValueError, RuntimeError, TypeError) as error:
             raise BadInput(f"{path}: not what a run saves to go on: {error}") from None
 
-    def fit(self, tell: Callable[[Progress], None] = lambda progress: None) -> Result:
+    def fit(self, tell: Callable[[Progress], None] = lambda progress: None, listener: Listener | None = None) -> Result:
         """Trains until the recipe's last step, or until Ctrl-C or SIGTERM; saves in either case.
 
-        Raises Fault when the loss is not finite, naming what it came from; the last save is then still good.
+        ``listener`` hears every line of ``metrics.jsonl``. Raises Fault when the loss is not finite, naming what it
+        came from; the last save is then still good.
         """
-        journal, clock = Journal(self._run, self.step), _Clock()
-        loss = float("nan")
-        last = self._recipe.steps
-        validation = None
-        with StopRequest() as stop:
-            while self.step < last and not stop.asked:
-                which = which_windows(len(self._windows), self._recipe.batch, self.step, self._seed)
+        journal = Journal(self._run, self.step, listener) if self._world.first else None
+        clock, last = _Clock(), self._recipe.steps
+        made = batches(self._choice, self.step, last, self._recipe.workers, self._device.type == "cuda")
+        stopped = False
+        with StopRequest() as stop, closing(made):
+            while self.step < last and not (stopped or (self._world.size == 1 and stop.asked)):
                 since = time.perf_counter()
-                batch = self._windows.batch(which).to(self._device)
+                batch = next(made).to(self._device)
                 clock.got_data(since)
-                result, norm = self._optimiser.step(batch, self.step)
-                loss = float(result.total.detach())
-                if not np.isfinite(loss) or not np.isfinite(float(norm)):
-                    raise Fault(f"loss is {loss} at training step {self.step}: {self._windows.blame(which)}")
-                self._log(journal, clock, result, float(norm))
+                values, stopped = self._together(*self._optimiser.step(batch, self.step), stop.asked)
+                self._averages.add(values)
+                self._log(journal, clock)
                 self.step += 1
-                tell(Progress(self.step, loss, clock.steps_per_s, clock.waiting))
+                tell(Progress(self.step, self._loss, clock.steps_per_s, clock.waiting))
                 if self.step % max(1, last // SAVES) == 0 and self.step < last:
-                    validation = self._save(journal)
-            validation = self._save(journal)
-        draw_curve(self._run)
-        return Result(self.step, loss, validation, clock.cpu_s, stopped=self.step < last)
+                    self._save(journal)
+            checked = self._save(journal)
+        if journal is not None:
+            draw_curve(self._run)
+        return Result(self.step, self._loss, *checked, clock.cpu_s, stopped=self.step < last)
 
-    def _log(self, journal: Journal, clock: _Clock, loss: Loss, norm: float) -> None:
-        if self.step % max(1, self._recipe.steps // LOGS):
+    def _together(self, loss: Loss, norm: torch.Tensor, stop: bool) -> tuple[dict[str, float], bool]:
+        """What a step measured, averaged over all processes, and whether anybody asked to stop.
+
+        Raises Fault where something is not finite.
+        """
+        mine = {"loss": loss.total, **loss.parts, "gradient": norm}
+        asked = torch.tensor(float(stop), device=self._device)
+        measured = torch.stack([value.detach().float() for value in (*mine.values(), asked)])
+        *means, anybody = self._world.mean(measured).tolist()
+        if not np.isfinite(means).all():
+            whose = "another process's batch"
+            if not torch.isfinite(loss.total) or self._world.size == 1:
+                whose = self._choice.windows.blame(self._choice.at(self.step))
+            raise Fault(f"loss is {means[0]} at training step {self.step}: {whose}")
+        return dict(zip(mine, means, strict=True)), anybody > 0
+
+    def _log(self, journal: Journal | None, clock: _Clock) -> None:
+        last = self._recipe.steps
+        if self.step % max(1, last // LOGS) and self.step < last - 1:
             return
-        journal.write(
-            step=self.step,
-            loss=float(loss.total.detach()),
-            **{name: float(part.detach()) for name, part in loss.parts.items()},
-            learning_rate=learning_rate(self._recipe, self.step),
-            gradient=norm,
-            steps_per_s=round(clock.steps_per_s, 3),
-            waiting=round(clock.waiting, 4),
-            cpu_s=round(clock.cpu_s, 3),
-        )
+        means = self._averages.take()
+        self._loss = means["loss"]
+        if journal is not None:
+            journal.write(
+                step=self.step,
+                **means,
+                learning_rate=learning_rate(self._recipe, self.step),
+                steps_per_s=round(clock.steps_per_s, 3),
+                waiting=round(clock.waiting, 4),
+                cpu_s=round(clock.cpu_s, 3),
+            )
 
-    def _save(self, journal: Journal) -> float | None:
+    def _save(self, journal: Journal | None) -> tuple[float | None, float | None]:
+        """Validation loss and held share of the averaged weights, which are kept. Only the first process does it."""
+        if journal is None:
+            return None, None
         facts = {"step": str(self.step)}
-        average = self._optimiser.average.state_dict()
-        validation = self._validate()
-        if validation is not None:
-            journal.write(step=self.step, validation=validation)
-            if validation < self._best:
-                self._best = validation
-                save_tensors(weights_path(self._run, "best"), average, facts)
-        save_tensors(weights_path(self._run, "last"), average, facts)
+        average = self._optimiser.average.eval()
+        memorise(average, self._choice.windows)
+        # What is looked at in between must not change what is learned after.
+        with torch.random.fork_rng([self._device] if self._device.type == "cuda" else []):
+            torch.manual_seed(0)
+            validation = self._validate(average)
+            held = None if self._judge is None else self._judge(average)
+        told = {"validation": validation, "held": held}
+        known = {name: value for name, value in told.items() if value is not None}
+        if known:
+            journal.write(step=self.step, **known)
+            score = (-(held or 0.0), math.inf if validation is None else validation)
+            if score < self._best:
+                self._best = score
+                save_tensors(weights_path(self._run, "best"), average.state_dict(), facts)
+        save_tensors(weights_path(self._run, "last"), average.state_dict(), facts)
         kept = self._optimiser.tensors() | {"random": torch.get_rng_state()}
-        save_tensors(weights_path(self._run, "resume"), kept, facts | {"best": repr(self._best)})
-        return validation
+        if self._device.type == "cuda":
+            kept["random_cuda"] = torch.cuda.get_rng_state(self._device)
+        facts |= {"best": json.dumps(self._best), "loss": repr(self._loss), "averages": self._averages.dumps()}
+        save_tensors(weights_path(self._run, "resume"), kept, facts)
+        return validation, held
 
-    def _validate(self) -> float | None:
-        """Mean absolute error of the averaged weights' predictions, on the same windows each time."""
+    def _validate(self, network: Network) -> float | None:
+        """Mean absolute error of a network's predictions, on the same windows each time."""
         if self._validation is None:
             return None
         count = len(self._validation)
         which = np.linspace(0, count - 1, min(count, VALIDATION_WINDOWS)).astype(np.int64)
-        network = self._optimiser.average.eval()
         total = 0.0
         with torch.inference_mode():
             for part in np.array_split(which, max(1, len(which) // self._recipe.batch)):
                 batch = self._validation.batch(part).to(self._device)
                 predicted = network.predict(batch.state_BS, batch.images_BHWC)
-                total += float(valid_l1(predicted, batch.action_BkJ, batch.pad_Bk)) * len(part)
+                total += float(valid_l1(predicted, batch.action_BkJ, batch.pad_Bk, batch.absent_BJ)) * len(part)
         return total / len(which)

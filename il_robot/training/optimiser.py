@@ -1,18 +1,28 @@
-"""What changes the weights: AdamW on a warm-up and cosine schedule, clipped, and an average of where they were."""
+"""What changes the weights: AdamW on a warm-up and cosine schedule, clipped, and an average of where they were.
+
+A batch is computed in shards: one for each process, cut further where the recipe accumulates. Their gradients are
+averaged, so the update is that of the whole batch however it was cut.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import cast
 
+import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from il_robot.errors import BadInput
 from il_robot.policies.catalogue import Network
 from il_robot.policies.network import Batch, Loss
-from il_robot.training.presets import Recipe
+from il_robot.training.augmentation import augment
+from il_robot.training.distributed import ALONE, World
+from il_robot.training.recipe import Recipe
 
 
 def learning_rate(recipe: Recipe, step: int) -> float:
@@ -23,18 +33,51 @@ def learning_rate(recipe: Recipe, step: int) -> float:
     return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
 
 
+class _Learner(nn.Module):
+    """A network's loss as a forward pass, which is what torch compiles and what it synchronises over processes."""
+
+    def __init__(self, network: Network, recipe: Recipe, device: torch.device) -> None:
+        super().__init__()
+        self.network = network
+        self._bf16 = recipe.precision == "bf16"
+        self._device_type = device.type
+
+    def forward(self, batch: Batch) -> Loss:
+        with torch.autocast(self._device_type, torch.bfloat16, enabled=self._bf16):
+            return self.network.loss(batch)
+
+
 class Optimiser:
     """A network being trained, and the exponential average of its weights that will drive."""
 
-    def __init__(self, network: Network, recipe: Recipe) -> None:
+    def __init__(
+        self,
+        network: Network,
+        recipe: Recipe,
+        *,
+        seed: int = 0,
+        device: torch.device | None = None,
+        world: World = ALONE,
+    ) -> None:
+        """``network`` is on ``device`` (default: the CPU) already; every process of ``world`` gives the same one."""
+        device = device or torch.device("cpu")
+        if recipe.channels_last:
+            cast(nn.Module, network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.network = network
         self.recipe = recipe
+        self._seed = seed
+        self._world = world
         self._averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(recipe.average))
         self._names = [name for name, parameter in network.named_parameters() if parameter.requires_grad]
         self._parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
         self._adam = torch.optim.AdamW(
             self._parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
         )
+        learner: nn.Module = _Learner(network, recipe, device)
+        self._together = DistributedDataParallel(learner) if world.size > 1 else None
+        learner = self._together or learner
+        # Dynamic shapes would only be needed for a last, smaller batch; there is none.
+        self._loss = cast(Callable[[Batch], Loss], torch.compile(learner, dynamic=False) if recipe.compile else learner)
 
     @property
     def average(self) -> Network:
@@ -42,18 +85,49 @@ class Optimiser:
         return cast(Network, self._averaged.module)
 
     def step(self, batch: Batch, step: int) -> tuple[Loss, Tensor]:
-        """One update. Returns the loss and the gradient's norm; on a loss that is not finite nothing is changed."""
+        """One update from this process's part of a batch.
+
+        Returns its loss and the gradient's norm; on a loss that is not finite nothing is changed.
+        """
         for group in self._adam.param_groups:
             group["lr"] = learning_rate(self.recipe, step)
         self.network.train()
-        loss = self.network.loss(batch)
         self._adam.zero_grad(set_to_none=True)
-        loss.total.backward()
+        loss = _mean([self._learn(shard, step, number) for number, shard in enumerate(self._shards(batch))])
         norm = torch.nn.utils.clip_grad_norm_(self._parameters, self.recipe.clip)
         if torch.isfinite(loss.total) and torch.isfinite(norm):
             self._adam.step()
             self._averaged.update_parameters(self.network)
         return loss, norm
+
+    def _shards(self, batch: Batch) -> list[Batch]:
+        parts = self.recipe.accumulate
+        if parts == 1:
+            return [batch]
+        each = len(batch.state_BS) // parts
+        return [
+            batch.map(lambda tensor, first=number * each: tensor[first : first + each])  # type: ignore[misc]
+            for number in range(parts)
+        ]
+
+    def _learn(self, shard: Batch, step: int, number: int) -> Loss:
+        """Adds the shard's gradient; processes average theirs with the last one."""
+        parts = self.recipe.accumulate
+        if parts * self._world.size > 1:
+            # Each shard's noise is its own, so that it is the same whoever computes it. A whole batch goes on with
+            # torch's random state instead.
+            number_of_all = self._world.rank * parts + number
+            torch.manual_seed(int(np.random.SeedSequence([self._seed, step, number_of_all]).generate_state(1)[0]))
+        changes = self.recipe.augmentation
+        if changes.shift or changes.colour:
+            shard = shard.with_images(lambda image: augment(image, changes))
+        with self._apart() if number < parts - 1 else nullcontext():
+            loss = self._loss(shard)
+            (loss.total / parts).backward()
+        return loss
+
+    def _apart(self) -> AbstractContextManager[None]:
+        return self._together.no_sync() if self._together is not None else nullcontext()
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything that must be kept to go on exactly as if never stopped."""
@@ -74,7 +148,23 @@ class Optimiser:
             reason = " ".join(str(error).split())[:200]
             raise BadInput(f"{where}: does not fit this run's configuration: {reason}") from None
         for name, parameter in zip(self._names, self._parameters, strict=True):
-            self._adam.state[parameter] = _below(f"adam.{name}.", tensors)
+            self._adam.state[parameter] = {
+                key: _placed(value, parameter) for key, value in _below(f"adam.{name}.", tensors).items()
+            }
+
+
+def _placed(value: Tensor, parameter: Tensor) -> Tensor:
+    """Where and in the memory order in which Adam keeps what belongs to ``parameter``."""
+    if value.shape != parameter.shape:
+        return value.to(parameter.device)
+    return torch.empty_like(parameter, requires_grad=False).copy_(value)
+
+
+def _mean(losses: Sequence[Loss]) -> Loss:
+    if len(losses) == 1:
+        return losses[0]
+    parts = {name: torch.stack([loss.parts[name].detach() for loss in losses]).mean() for name in losses[0].parts}
+    return Loss(torch.stack([loss.total.detach() for loss in losses]).mean(), parts)
 
 
 def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -2,41 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from il_robot.errors import BadInput
 from il_robot.policies.act import ActConfig
 from il_robot.policies.bc import BcConfig
+from il_robot.policies.bet import BetConfig
+from il_robot.policies.bins import BinsConfig
 from il_robot.policies.catalogue import Config, PolicyName
+from il_robot.policies.vinn import VinnConfig
 from il_robot.policies.vision import VisionConfig
+from il_robot.training.recipe import Recipe
 
-PresetName: TypeAlias = Literal["tiny", "tiny-image", "paper"]
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How to train: AdamW, linear warm-up, cosine to zero, gradient clipping, averaged weights."""
-
-    steps: int = 2000
-    batch: int = 64
-    learning_rate: float = 1e-3
-    weight_decay: float = 1e-4
-    warm_up: int = 100
-    """Steps over which the learning rate rises from 0."""
-    clip: float = 10.0
-    """Largest norm of the gradient."""
-    average: float = 0.995
-    """Decay of the exponential average of the weights; the average is what drives."""
-    threads: int = 1
-    """CPU threads; more than one finishes sooner but costs more CPU time in total for small networks."""
-
-    def __post_init__(self) -> None:
-        if min(self.steps, self.batch) < 1 or self.threads < 0:
-            raise BadInput(f"{self.steps} steps of {self.batch} on {self.threads} threads; allowed: 1, 1, 0 and more")
-        if not (0 < self.learning_rate < math.inf and 0 < self.clip < math.inf):
-            raise BadInput(f"learning rate {self.learning_rate}, clip {self.clip} must be above 0 and finite")
+PresetName: TypeAlias = Literal["tiny", "tiny-image", "paper", "gpu"]
 
 
 @dataclass(frozen=True)
@@ -49,6 +27,8 @@ class Preset:
     """Whether it is told the poses of objects, where the dataset has them."""
     image_height: int = 96
     image_width: int = 128
+    history: int = 1
+    """Newest observations that the policy sees."""
 
 
 # Measured: 50 closed-loop demonstrations of transfer cube (240x320 cameras), held at the end of 400 steps over 50
@@ -85,6 +65,55 @@ PRESETS: dict[tuple[PolicyName, PresetName], Preset] = {
     ("bc", "paper"): Preset(
         BcConfig(chunk_size=1, hidden=(1024, 1024), vision=VisionConfig(backbone="resnet18", keypoints=32)),
         Recipe(steps=100_000, batch=64, learning_rate=1e-4, warm_up=500, average=0.999, threads=0),
+        cameras="all",
+        objects=False,
+        image_height=480,
+        image_width=640,
+    ),
+    ("bet", "tiny"): Preset(BetConfig(), Recipe(steps=3000)),
+    ("bet", "tiny-image"): Preset(BetConfig(), Recipe(steps=1500), cameras="first", objects=False),
+    ("bet", "paper"): Preset(
+        BetConfig(
+            chunk_size=1,
+            centres=64,
+            width=240,
+            heads=6,
+            feed_forward=960,
+            layers=6,
+            dropout=0.1,
+            vision=VisionConfig(backbone="resnet18"),
+        ),
+        Recipe(steps=100_000, learning_rate=1e-4, warm_up=500, average=0.999, threads=0),
+        cameras="all",
+        objects=False,
+        image_height=480,
+        image_width=640,
+        history=10,
+    ),
+    ("bins", "tiny"): Preset(BinsConfig(), Recipe(steps=1500)),
+    ("bins", "tiny-image"): Preset(BinsConfig(), Recipe(steps=1000), cameras="first", objects=False),
+    ("bins", "paper"): Preset(
+        BinsConfig(
+            chunk_size=1,
+            width=512,
+            heads=8,
+            feed_forward=512,
+            layers=8,
+            dropout=0.1,
+            vision=VisionConfig(backbone="resnet18", keypoints=0, shared=True),
+        ),
+        Recipe(steps=100_000, learning_rate=1e-4, warm_up=500, average=0.999, threads=0),
+        cameras="all",
+        objects=False,
+        image_height=300,
+        image_width=300,
+        history=6,
+    ),
+    ("vinn", "tiny"): Preset(VinnConfig(), Recipe(steps=4000)),
+    ("vinn", "tiny-image"): Preset(VinnConfig(), Recipe(steps=1500), cameras="first", objects=False),
+    ("vinn", "paper"): Preset(
+        VinnConfig(chunk_size=1, features=512, vision=VisionConfig(backbone="resnet18")),
+        Recipe(steps=100_000, learning_rate=1e-4, warm_up=500, average=0.999, threads=0),
         cameras="all",
         objects=False,
         image_height=480,

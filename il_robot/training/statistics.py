@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from il_robot.errors import BadInput
 from il_robot.types import Floats
@@ -34,7 +35,7 @@ class Statistics:
 
     @staticmethod
     def of(state_NS: Floats, action_NJ: Floats, least_state_spread_S: Floats) -> Statistics:
-        """Over rows; no standard deviation is below its floor."""
+        """Over rows; no standard deviation is below its floor. NaN, what a row's rig lacks, counts nowhere."""
         return Statistics(
             _mean(state_NS),
             _std(state_NS, least_state_spread_S),
@@ -53,11 +54,15 @@ class Statistics:
 
 
 def _mean(rows_NX: Floats) -> tuple[float, ...]:
-    return tuple(rows_NX.mean(0, dtype=np.float64).tolist())
+    mean_X: NDArray[np.float64] = np.nanmean(rows_NX, 0, dtype=np.float64)
+    return tuple(mean_X.tolist())
 
 
 def _std(rows_NX: Floats, least: Floats | np.float32) -> tuple[float, ...]:
-    return tuple(np.maximum(rows_NX.std(0, dtype=np.float64), least).tolist())
+    # Where nothing is lacking the plain deviation: numpy's other one sums in another order, so that the last digit,
+    # and with it every loss of a run, would differ.
+    deviation = np.nanstd if np.isnan(rows_NX).any() else np.std
+    return tuple(np.maximum(deviation(rows_NX, 0, dtype=np.float64), least).tolist())
 
 
 def _row(values: tuple[float, ...]) -> Floats:

@@ -2,53 +2,71 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from contextlib import ExitStack, closing, nullcontext
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
 import torch
 import tyro
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from il_robot.episodes.dataset import Dataset
-from il_robot.episodes.reader import Episode
-from il_robot.errors import BadInput, nearest
+from il_robot.errors import BadInput
 from il_robot.policies.catalogue import PolicyName, build
-from il_robot.policies.inputs import CameraInput, Inputs
-from il_robot.rig import Rig
 from il_robot.training.checkpoint import weights_path
-from il_robot.training.description import (
-    CONFIG,
-    Data,
-    Description,
-    read_description,
-    rig_of,
-    this_software,
-    write_description,
-)
+from il_robot.training.demonstrations import Demonstrations, demonstrations
+from il_robot.training.description import CONFIG, Description, write_description
 from il_robot.training.device import check_device
+from il_robot.training.display import note, progress_bar, sum_up
+from il_robot.training.distributed import World, joined
+from il_robot.training.frames import Frames
 from il_robot.training.images import decode_images
-from il_robot.training.loop import Progress, Result, Training
-from il_robot.training.presets import PRESETS, Preset, PresetName, Recipe
-from il_robot.training.statistics import Statistics
-from il_robot.training.windows import Rows, Windows, check_chunk, gather
+from il_robot.training.judge import simulated_judge
+from il_robot.training.loop import Result, Training
+from il_robot.training.memory import told_memory
+from il_robot.training.plan import Changes, described, resumed
+from il_robot.training.presets import PresetName
+from il_robot.training.recipe import Precision
+from il_robot.training.runs import compare
+from il_robot.training.tensorboard import Board
+from il_robot.training.windows import Windows, gather
+from il_robot.types import Image
+
+_HINT = "(default: the preset's)"
+_BY_PRESET = tyro.conf.arg(help_behavior_hint=_HINT)
+_NUMBER = tyro.conf.arg(help_behavior_hint=_HINT, metavar="INT")
+_REAL = tyro.conf.arg(help_behavior_hint=_HINT, metavar="FLOAT")
+_NAMES = tyro.conf.arg(help_behavior_hint=_HINT, metavar="[NAME ...]")
 
 
 @dataclass(frozen=True)
-class Changes:
-    """What a run changes of its preset; None leaves it."""
+class Computing:
+    """How it is computed; the same result but for rounding."""
 
-    steps: int | None = None
-    batch: int | None = None
-    learning_rate: float | None = None
-    chunk_size: int | None = None
-    cameras: tuple[str, ...] | None = None
-    threads: int | None = None
+    device: str = "cpu"
+    """cpu, or cuda."""
+    threads: Annotated[int | None, _NUMBER] = None
+    """CPU threads, 0 = all cores."""
+    workers: Annotated[int | None, _NUMBER] = None
+    """Processes that decode images while training; 0 = decode all once before, at the policy's resolution."""
+    accumulate: Annotated[int | None, _NUMBER] = None
+    """Parts in which a batch is computed where it does not fit the memory."""
+    precision: Annotated[Precision | None, tyro.conf.arg(help_behavior_hint=_HINT, metavar="{fp32,bf16}")] = None
+    """bf16: half the memory, and far quicker where the processor has it."""
+    compile: Annotated[bool | None, tyro.conf.arg(help_behavior_hint=_HINT, metavar="{True,False}")] = None
+    """torch.compile: a minute or more before the first step, quicker steps after."""
+
+
+@dataclass(frozen=True)
+class Augmenting:
+    """Random changes of training images, as shares; 0 = none."""
+
+    shift: Annotated[float | None, _REAL] = None
+    """Farthest that an image is moved, as a share of its height and width."""
+    colour: Annotated[float | None, _REAL] = None
+    """Most that brightness, contrast and saturation change."""
 
 
 def train(
@@ -57,140 +75,155 @@ def train(
     *,
     out: Path,
     preset: PresetName = "tiny",
-    steps: int | None = None,
+    steps: Annotated[int | None, _NUMBER] = None,
+    batch: Annotated[int | None, _NUMBER] = None,
+    learning_rate: Annotated[float | None, _REAL] = None,
+    chunk_size: Annotated[int | None, _NUMBER] = None,
+    history: Annotated[int | None, _NUMBER] = None,
+    cameras: Annotated[tuple[str, ...] | None, _NAMES] = None,
+    weights: Annotated[tuple[float, ...], tyro.conf.arg(help_behavior_hint="", metavar="[FLOAT ...]")] = (),
     seed: int = 0,
-    cameras: tuple[str, ...] | None = None,
-    chunk_size: int | None = None,
-    batch: int | None = None,
-    learning_rate: float | None = None,
-    threads: int | None = None,
-    device: str = "cpu",
-    resume: bool = False,
+    seeds: Annotated[tuple[int, ...], tyro.conf.arg(help_behavior_hint="", metavar="[INT ...]")] = (),
+    rollouts: int = 0,
+    tensorboard: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
+    resume: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
+    augmenting: Annotated[Augmenting, tyro.conf.arg(prefix_name=False)] = Augmenting(),
+    computing: Annotated[Computing, tyro.conf.arg(prefix_name=False)] = Computing(),
 ) -> Result:
     """Trains a policy on demonstrations.
 
-    Ctrl-C saves; the same command with --resume goes on exactly as if it had never stopped.
+    Ctrl-C saves; the same command with --resume goes on exactly as if it had never stopped. With --resume and a
+    larger --steps a finished run trains on. docs/training.md tells of several datasets, GPUs and machines.
 
     Examples:
         il-robot train act data/transfer_cube --out runs/act
         il-robot train bc data/transfer_cube --out runs/look --preset tiny-image --cameras cam_high
+        il-robot train act data/mine data/other --weights 1 0.5 --out runs/together
+        il-robot train act data/transfer_cube --out runs/three --seeds 0 1 2 --rollouts 20
+        torchrun --nproc-per-node 8 -m il_robot.cli train act data/towel --out runs/towel --preset gpu --device cuda
 
     Args:
         policy: Which policy.
         datasets: Folders of episodes; steps that a human drove in successful episodes are learned from.
         out: The folder of this run: configuration, metrics, loss curve, checkpoint.
-        preset: tiny: joints and object poses, two CPU cores, minutes. tiny-image: joints and one camera, the
-            same. paper: all cameras, the original dimensions, a GPU.
-        steps: Training steps. [default: the preset's]
+        preset: What is left open below. tiny: joints and object poses, minutes on two CPU cores. tiny-image: joints
+            and one camera instead, the same. gpu: all cameras, bf16 and torch.compile. paper: the dimensions that
+            were published, all cameras.
+        steps: Training steps.
+        batch: Windows per step.
+        learning_rate: Largest learning rate.
+        chunk_size: Actions per prediction.
+        history: Newest observations that the policy sees, 1 = no past.
+        cameras: Cameras that the policy looks at.
+        weights: Co-training: how often each dataset is seen, relative to the others. The policy is for the first
+            one's rig; what others lack is padded. Without: all windows are seen equally often, on one rig.
         seed: Of the weights, the order of samples and the styles.
-        cameras: Cameras that the policy looks at. [default: the preset's]
-        chunk_size: Actions per prediction. [default: the preset's]
-        batch: Windows per step. [default: the preset's]
-        learning_rate: Largest learning rate. [default: the preset's]
-        threads: CPU threads, 0 = all cores. [default: the preset's]
-        device: cpu, or cuda.
+        seeds: Train once for each of these, in OUT/seed_N, and compare.
+        rollouts: Fresh starts driven in simulation at every save; the checkpoint "best" is then the one that held
+            most. 0: the one with the lowest validation loss.
+        tensorboard: Write what metrics.jsonl tells for TensorBoard too.
         resume: Go on with the run in --out where it was stopped, with its own configuration.
     """
-    check_device(device)
-    if seed < 0:
-        raise BadInput(f"--seed {seed} must be at least 0")
-    changes = Changes(steps, batch, learning_rate, chunk_size, cameras, threads)
-    train_episodes, validation_episodes = _split(datasets)
-    if resume:
-        description = _resumed(out, policy, train_episodes, changes)
-    else:
-        if (out / CONFIG).exists():
-            raise BadInput(f"{out}: there is a run already; add --resume to go on with it, or choose another --out")
-        description = _described(policy, preset, changes, datasets, train_episodes, validation_episodes, seed)
-        _make(out)
-    return _run(description, train_episodes, validation_episodes, out, device, resume)
+    check_device(computing.device)
+    for one in (seed, *seeds):
+        if one < 0:
+            raise BadInput(f"--seed {one} must be at least 0")
+    if rollouts < 0:
+        raise BadInput(f"--rollouts {rollouts} must be at least 0")
+    if len(set(seeds)) < len(seeds):
+        raise BadInput(f"--seeds {' '.join(map(str, seeds))}: one is named twice")
+    settings = asdict(computing)
+    device = settings.pop("device")
+    changes = Changes(steps, batch, learning_rate, chunk_size, cameras, history, **asdict(augmenting), **settings)
+    chosen = demonstrations(datasets, weights)
+    runs = {out / f"seed_{one}": one for one in seeds} or {out: seed}
+    # All is checked before the first run begins.
+    planned = {run: _planned(run, policy, preset, changes, chosen, one, resume) for run, one in runs.items()}
+    with joined(device) as (world, own_device):
+        many = _Command(chosen, own_device, world, rollouts, tensorboard)
+        results = [many.run(description, run, resume) for run, description in planned.items()]
+    if seeds and world.first:
+        compare((out,))
+    return results[-1]
 
 
-def _split(datasets: Sequence[Path]) -> tuple[list[Episode], list[Episode]]:
-    """Training and validation episodes of all datasets, without failures; training must have some."""
-    if not datasets:
-        raise BadInput("train: name at least one dataset")
-    opened = [Dataset(path) for path in datasets]
-    parts = [
-        [episode for dataset in opened for episode in dataset.split(split) if episode.outcome != "failure"]
-        for split in ("train", "validation")
-    ]
-    train_episodes, validation_episodes = parts
-    if not train_episodes:
-        train_episodes, validation_episodes = validation_episodes, []
-    if not train_episodes:
-        raise BadInput(f"{', '.join(map(str, datasets))}: every episode is marked a failure: nothing to imitate")
-    return train_episodes, validation_episodes
-
-
-def _described(
+def _planned(
+    run: Path,
     policy: PolicyName,
-    preset_name: PresetName,
+    preset: PresetName,
     changes: Changes,
-    datasets: Sequence[Path],
-    train_episodes: Sequence[Episode],
-    validation_episodes: Sequence[Episode],
+    chosen: Demonstrations,
     seed: int,
+    resume: bool,
 ) -> Description:
-    preset = PRESETS[policy, preset_name]
-    rig = rig_of([*train_episodes, *validation_episodes])
-    inputs = _inputs(preset, rig, changes.cameras)
-    rows = gather(train_episodes, inputs)
-    network = preset.network
-    if changes.chunk_size is not None:
-        network = replace(network, chunk_size=changes.chunk_size)
-    check_chunk(rows, network.chunk_size)
-    return Description(
-        policy=policy,
-        network=network,
-        inputs=inputs,
-        statistics=Statistics.of(rows.state_NS[rows.starts], rows.action_NJ[rows.starts], inputs.least_spread),
-        rig=rig,
-        recipe=_recipe(preset, changes),
-        seed=seed,
-        data=Data(
-            datasets=tuple(str(path) for path in datasets),
-            train=tuple(episode.id for episode in train_episodes),
-            validation=tuple(episode.id for episode in validation_episodes),
-            task=train_episodes[0].info.task,
-            calibrations=tuple(sorted({e.info.calibration for e in train_episodes} - {""})),
-        ),
-        software=this_software(),
-    )
+    if resume:
+        return resumed(run, policy, chosen, changes)
+    if (run / CONFIG).exists():
+        raise BadInput(f"{run}: there is a run already; add --resume to go on with it, or choose another --out")
+    return described(policy, preset, changes, chosen, seed)
 
 
-def _recipe(preset: Preset, changes: Changes) -> Recipe:
-    old = preset.recipe
-    return replace(
-        old,
-        steps=old.steps if changes.steps is None else changes.steps,
-        batch=old.batch if changes.batch is None else changes.batch,
-        learning_rate=old.learning_rate if changes.learning_rate is None else changes.learning_rate,
-        threads=old.threads if changes.threads is None else changes.threads,
-    )
+@dataclass(frozen=True)
+class _Command:
+    """What all runs of one command share."""
 
+    chosen: Demonstrations
+    device: str
+    world: World
+    rollouts: int
+    tensorboard: bool
 
-def _inputs(preset: Preset, rig: Rig, asked: tuple[str, ...] | None) -> Inputs:
-    if asked is None:
-        asked = {"none": (), "first": rig.camera_names[:1], "all": rig.camera_names}[preset.cameras]
-        if preset.cameras != "none" and not asked:
-            raise BadInput("the dataset has no camera, which this preset needs; use --preset tiny")
-    for name in asked:
-        if name not in rig.camera_names:
-            raise BadInput(f"--cameras: the dataset has no camera {name!r}; {nearest(name, rig.camera_names)}")
-    cameras = tuple(CameraInput(name, preset.image_height, preset.image_width) for name in asked)
-    return Inputs(rig.joint_names, rig.objects if preset.objects else (), cameras)
+    def run(self, description: Description, out: Path, resume: bool) -> Result:
+        """One run, or this process's part of it. Raises KeyboardInterrupt when it was stopped; it is saved then."""
+        recipe = description.recipe
+        torch.set_num_threads(recipe.threads or torch.get_num_threads())
+        if self.world.first:
+            _make(out)
+        self.world.wait()
+        console = Console(quiet=not self.world.first)
+        with ExitStack() as stack, told_memory(recipe, self.device):
+            bar = stack.enter_context(progress_bar(console))
+            training = self._training(description, out, bar, stack)
+            # Killed before its first save, a run has nothing to go on from: it begins again.
+            if resume and weights_path(out, "resume").exists():
+                training.resume()
+            if self.world.first:
+                write_description(out, description)
+            board = Board(out, training.step) if self.tensorboard and self.world.first else None
+            stack.enter_context(closing(board) if board is not None else nullcontext())
+            task = bar.add_task(f"train {description.policy}", total=recipe.steps, completed=training.step, note="")
+            result = training.fit(lambda p: bar.update(task, completed=p.step, note=note(p)), board)
+        sum_up(console, result, out)
+        if result.stopped:
+            raise KeyboardInterrupt
+        return result
 
+    def _training(self, description: Description, out: Path, bar: Bar, stack: ExitStack) -> Training:
+        windows = self._windows(description, out, bar, validation=False)
+        looks_back = bool(self.chosen.validation) and self.world.first
+        validation = self._windows(description, out, bar, validation=True) if looks_back else None
+        torch.manual_seed(description.seed)
+        network = build(description.network, description.inputs)
+        judge = None
+        if self.rollouts and self.world.first:
+            judge = stack.enter_context(simulated_judge(description, self.rollouts, self.device))
+        run = (description.recipe, out, description.seed, self.device)
+        return Training(network, windows, validation, *run, world=self.world, judge=judge)
 
-def _resumed(out: Path, policy: PolicyName, train_episodes: Sequence[Episode], changes: Changes) -> Description:
-    description = read_description(out)
-    if description.policy != policy:
-        raise BadInput(f"{out}: a run of {description.policy}, not of {policy}")
-    if changes != Changes():
-        raise BadInput("--resume goes on with the run's own configuration: leave the other settings away")
-    if description.data.train != tuple(episode.id for episode in train_episodes):
-        raise BadInput(f"{out}: began with other episodes than these: start a new run")
-    return description
+    def _windows(self, description: Description, out: Path, bar: Bar, *, validation: bool) -> Windows:
+        inputs, recipe = description.inputs, description.recipe
+        episodes = self.chosen.validation if validation else self.chosen.train
+        rows = gather(episodes, inputs)
+        images: Mapping[str, Image | Frames]
+        if recipe.workers:
+            images = {camera.name: Frames(episodes, camera) for camera in inputs.cameras}
+        else:
+            frames = sum(episode.steps for episode in episodes) * len(inputs.cameras)
+            task = bar.add_task("decode images", total=frames, visible=bool(frames), note="")
+            threads = recipe.threads or torch.get_num_threads()
+            images = decode_images(episodes, inputs.cameras, out, lambda count: bar.advance(task, count), threads)
+        shares = None if validation else self.chosen.shares(rows)
+        return Windows(rows, images, description.statistics, description.network.chunk_size, shares, inputs)
 
 
 def _make(out: Path) -> None:
@@ -198,62 +231,3 @@ def _make(out: Path) -> None:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise BadInput(f"--out {out}: {error.strerror}") from None
-
-
-def _run(
-    description: Description,
-    train_episodes: Sequence[Episode],
-    validation_episodes: Sequence[Episode],
-    out: Path,
-    device: str,
-    resume: bool,
-) -> Result:
-    recipe = description.recipe
-    torch.set_num_threads(recipe.threads or torch.get_num_threads())
-    console = Console()
-    with _bar(console) as bar:
-        windows = _windows(description, train_episodes, out, bar)
-        validation = _windows(description, validation_episodes, out, bar) if validation_episodes else None
-        torch.manual_seed(description.seed)
-        network = build(description.network, description.inputs)
-        training = Training(network, windows, validation, recipe, out, description.seed, device)
-        # Killed before its first save, a run has nothing to go on from: it begins again.
-        if resume and weights_path(out, "resume").parent.exists():
-            training.resume()
-        else:
-            write_description(out, description)
-        task = bar.add_task(f"train {description.policy}", total=recipe.steps, completed=training.step, note="")
-        result = training.fit(lambda progress: bar.update(task, completed=progress.step, note=_note(progress)))
-    _sum_up(console, result, out)
-    return result
-
-
-def _windows(description: Description, episodes: Sequence[Episode], out: Path, bar: Bar) -> Windows:
-    rows: Rows = gather(episodes, description.inputs)
-    cameras = description.inputs.cameras
-    frames = sum(episode.steps for episode in episodes) * len(cameras)
-    task = bar.add_task("decode images", total=frames, visible=bool(frames), note="")
-    threads = description.recipe.threads or torch.get_num_threads()
-    images = decode_images(episodes, cameras, out, lambda count: bar.advance(task, count), threads)
-    return Windows(rows, images, description.statistics, description.network.chunk_size)
-
-
-@contextmanager
-def _bar(console: Console) -> Iterator[Bar]:
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), MofNCompleteColumn())
-    with Bar(*columns, TextColumn("{task.fields[note]}"), TimeRemainingColumn(), console=console) as bar:
-        yield bar
-
-
-def _note(progress: Progress) -> str:
-    return f"loss {progress.loss:.4f}  {progress.steps_per_s:.1f} steps/s  data wait {progress.waiting:.0%}"
-
-
-def _sum_up(console: Console, result: Result, out: Path) -> None:
-    loss = "nothing left to do" if math.isnan(result.loss) else f"loss {result.loss:.4f}"
-    validation = "" if result.validation is None else f", validation {result.validation:.4f}"
-    console.print(f"step {result.step}: {loss}{validation}, {result.cpu_s:.0f} s of CPU")
-    console.print(f"policy: {weights_path(out, 'last')}", soft_wrap=True)
-    if result.stopped:
-        console.print("stopped and saved; the same command with --resume goes on", soft_wrap=True)
-        raise KeyboardInterrupt

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import torch
@@ -17,12 +16,14 @@ from numpy.typing import NDArray
 from il_robot.episodes.layout import Validity
 from il_robot.episodes.reader import Episode
 from il_robot.errors import BadInput
+from il_robot.policies.history import past
 from il_robot.policies.inputs import Inputs, state_of
 from il_robot.policies.network import Batch
+from il_robot.training.alignment import cameras_of, columns_of, joints_of, objects_of
+from il_robot.training.frames import Frames
+from il_robot.training.sampling import Indices, drawn_windows, which_windows
 from il_robot.training.statistics import Statistics
 from il_robot.types import Floats, Image, Mode
-
-Indices = NDArray[np.int64]
 
 IMITATED = (Mode.DEMONSTRATION, Mode.HUMAN)
 """Steps worth imitating: a human drove. Never a robot's own, nor the blend of a takeover."""
@@ -39,6 +40,17 @@ def segment_ends(mode: NDArray[np.int8], intervention: NDArray[np.int32]) -> Ind
     bounds = np.concatenate([changes, [steps]]).astype(np.int64)
     ends: Indices = bounds[np.searchsorted(bounds, np.arange(steps), side="right")]
     return ends
+
+
+def history_begins(ends: Indices, good: NDArray[np.bool_]) -> Indices:
+    """(T,) for each step, the first step of those without a break before it: same driver, nothing missing.
+
+    A policy's memory is reset where the driver changes, and a frame that was not there was not seen.
+    """
+    breaks = np.flatnonzero((np.diff(ends) != 0) | ~good[1:] | ~good[:-1])
+    bounds = np.concatenate([[0], breaks + 1])
+    begins: Indices = bounds[np.searchsorted(bounds, np.arange(len(ends)), side="right") - 1].astype(np.int64)
+    return begins
 
 
 def _finite_action(episode: Episode) -> Floats:
@@ -60,7 +72,11 @@ class Rows:
     step_N: Indices
     """Which step of it."""
     state_NS: Floats
+    """NaN where the row's rig lacks a joint or object."""
     action_NJ: Floats
+    """NaN where the row's rig lacks a joint."""
+    begin_N: Indices
+    """The row at which the history of a window that begins here begins."""
     end_N: Indices
     """The row at which a chunk that begins here must stop."""
     starts: Indices
@@ -71,23 +87,28 @@ class Rows:
         return f"episode {self.episodes[self.episode_N[row]]} step {self.step_N[row]}"
 
 
-def usable(episode: Episode, state_TS: Floats, cameras: Sequence[str]) -> NDArray[np.bool_]:
-    """(T,) steps at which a window may begin: a human drove, and every stream that is needed was there."""
-    good = np.isin(episode.mode, IMITATED) & np.isfinite(state_TS).all(-1)
-    for stream in (*episode.info.followers, *cameras):
+def usable(episode: Episode, state_TS: Floats, inputs: Inputs) -> NDArray[np.bool_]:
+    """(T,) steps at which a window may begin: a human drove, and every stream that is needed was there.
+
+    What the episode's rig does not have at all (co-training) is not needed.
+    """
+    good = np.isin(episode.mode, IMITATED) & np.isfinite(state_TS[:, columns_of(episode, inputs)]).all(-1)
+    for stream in (*episode.info.followers, *cameras_of(episode, inputs)):
         good &= episode.validity(stream) != Validity.MISSING
     return np.asarray(good, np.bool_)
 
 
 def gather(episodes: Sequence[Episode], inputs: Inputs) -> Rows:
     """The rows of ``episodes``. Raises BadInput when nothing in them can be imitated."""
-    states, actions, ends, good = [], [], [], []
+    states, actions, begins, ends, good = [], [], [], [], []
     offset = 0
     for episode in episodes:
-        states.append(state_of(episode.qpos, episode.objects, inputs))
-        actions.append(_finite_action(episode))
+        qpos_TJ = joints_of(episode, episode.qpos, inputs)
+        states.append(state_of(qpos_TJ, objects_of(episode, inputs), inputs))
+        actions.append(joints_of(episode, _finite_action(episode), inputs))
         ends.append(offset + segment_ends(episode.mode, episode.intervention))
-        good.append(usable(episode, states[-1], [camera.name for camera in inputs.cameras]))
+        good.append(usable(episode, states[-1], inputs))
+        begins.append(offset + history_begins(ends[-1], good[-1]))
         offset += len(episode.qpos)
     starts = np.flatnonzero(np.concatenate(good)) if good else np.empty(0, np.int64)
     if not len(starts):
@@ -100,6 +121,7 @@ def gather(episodes: Sequence[Episode], inputs: Inputs) -> Rows:
         step_N=np.concatenate([np.arange(length) for length in lengths]),
         state_NS=np.concatenate(states),
         action_NJ=np.concatenate(actions),
+        begin_N=np.concatenate(begins),
         end_N=np.concatenate(ends),
         starts=starts,
     )
@@ -115,53 +137,69 @@ def check_chunk(rows: Rows, chunk_size: int) -> None:
 class Windows:
     """Batches of windows over :class:`Rows`, normalised."""
 
-    def __init__(self, rows: Rows, images_NHWC: Mapping[str, Image], statistics: Statistics, chunk_size: int) -> None:
-        """``images_NHWC``: camera name -> the training images of all rows."""
+    def __init__(
+        self,
+        rows: Rows,
+        images_NHWC: Mapping[str, Image | Frames],
+        statistics: Statistics,
+        chunk_size: int,
+        share_N: Floats | None = None,
+        inputs: Inputs | None = None,
+    ) -> None:
+        """``images_NHWC``: camera name -> the training images of all rows; ``inputs`` tells of histories, if any.
+
+        ``share_N``: how often each window is to be seen, relative to the others; None: all once per epoch.
+        """
         self.rows = rows
         self._images_NHWC = images_NHWC
-        self._state_NS = statistics.normalise_state(rows.state_NS)
+        # What a rig lacks reads as the mean, as a network that never saw it would guess.
+        self._state_NS = np.nan_to_num(statistics.normalise_state(rows.state_NS), nan=0.0)
         self._action_NJ = statistics.normalise_action(rows.action_NJ)
+        absent_NJ = np.isnan(self._action_NJ)
+        self._absent_NJ = absent_NJ if absent_NJ.any() else None
+        self._action_NJ[absent_NJ] = 0.0
         self._ahead_k = np.arange(chunk_size)
+        self._history = 1 if inputs is None else inputs.history
+        self._frames = {} if inputs is None else {camera.name: camera.frames for camera in inputs.cameras}
+        self._cumulative_N = None if share_N is None else np.cumsum(share_N, dtype=np.float64) / np.sum(share_N)
 
     def __len__(self) -> int:
         return len(self.rows.starts)
 
-    def batch(self, which: Indices) -> Batch:
-        """The windows number ``which`` (B,) of ``len(self)``."""
+    def batch(self, which: Indices, *, images: bool = True) -> Batch:
+        """The windows number ``which`` (B,) of ``len(self)``; without ``images``, which may have to be decoded."""
         row_B = self.rows.starts[which]
         row_Bk = row_B[:, None] + self._ahead_k
         pad_Bk = row_Bk >= self.rows.end_N[row_B, None]
         action_BkJ = self._action_NJ[np.where(pad_Bk, row_B[:, None], row_Bk)]
         action_BkJ[pad_Bk] = 0.0
-        images = {name: torch.from_numpy(image_NHWC[row_B]) for name, image_NHWC in self._images_NHWC.items()}
+        seen = {
+            name: torch.from_numpy(image_NHWC[self._seen(row_B, self._frames.get(name, 1))])
+            for name, image_NHWC in (self._images_NHWC.items() if images else ())
+        }
+        state_BS = self._state_NS[self._seen(row_B, self._history)].reshape(len(row_B), -1)
         return Batch(
-            torch.from_numpy(self._state_NS[row_B]), images, torch.from_numpy(action_BkJ), torch.from_numpy(pad_Bk)
+            torch.from_numpy(state_BS),
+            seen,
+            torch.from_numpy(action_BkJ),
+            torch.from_numpy(pad_Bk),
+            None if self._absent_NJ is None else torch.from_numpy(self._absent_NJ[row_B]),
         )
+
+    def _seen(self, row_B: Indices, count: int) -> Indices:
+        """(B,) the rows themselves, or (B, count) the newest rows of each."""
+        return row_B if count == 1 else past(row_B, self.rows.begin_N[row_B], count)
+
+    def choose(self, batch: int, step: int, seed: int) -> Indices:
+        """(batch,) the windows of a training step: shuffled epochs, or drawn by their shares where there are some."""
+        if self._cumulative_N is None:
+            return which_windows(len(self), batch, step, seed)
+        return drawn_windows(self._cumulative_N, batch, step, seed)
 
     def blame(self, which: Indices) -> str:
         """What to look at when these windows made a loss that is not finite; the end of an error line."""
-        batch = self.batch(which)
+        batch = self.batch(which, images=False)
         size_B = torch.maximum(batch.state_BS.abs().amax(1), batch.action_BkJ.abs().amax((1, 2)))
         worst = int(size_B.argmax())
         where = self.rows.where(int(self.rows.starts[which[worst]]))
         return f"its most extreme window is {where} ({size_B[worst]:.1f} deviations); try a lower learning rate"
-
-
-def which_windows(count: int, batch: int, step: int, seed: int) -> Indices:
-    """(batch,) the windows of training step ``step``: an endless row of shuffled epochs, cut into batches.
-
-    A function of its arguments alone, so a resumed run sees the very same samples.
-    """
-    position, parts, needed = step * batch, [], batch
-    while needed:
-        epoch, offset = divmod(position, count)
-        part = _shuffled(count, seed, epoch)[offset : offset + needed]
-        parts.append(part)
-        position += len(part)
-        needed -= len(part)
-    return np.concatenate(parts)
-
-
-@lru_cache(maxsize=2)
-def _shuffled(count: int, seed: int, epoch: int) -> Indices:
-    return np.random.default_rng([seed, epoch]).permutation(count).astype(np.int64)

@@ -21,9 +21,10 @@ from il_robot.training.checkpoint import load_tensors, save_tensors, weights_pat
 from il_robot.training.description import read_description
 from il_robot.training.journal import read_metrics
 from il_robot.training.loop import Progress, Training
-from il_robot.training.presets import PRESETS, Recipe
+from il_robot.training.presets import PRESETS
+from il_robot.training.recipe import Recipe
 from il_robot.training.statistics import Statistics
-from il_robot.training.train import train
+from il_robot.training.train import Computing, train
 from il_robot.training.windows import Windows, gather
 
 INPUTS = Inputs(RIG.joint_names, RIG.objects)
@@ -128,8 +129,8 @@ def test_the_command_resumes_with_the_runs_own_configuration(dataset: Path, tmp_
     run = tmp_path / "run"
     train("bc", (dataset,), out=run, steps=3, chunk_size=2)
     assert train("bc", (dataset,), out=run, resume=True).step == 3
-    with pytest.raises(BadInput, match="leave the other settings away"):
-        train("bc", (dataset,), out=run, resume=True, steps=9)
+    with pytest.raises(BadInput, match="leave all settings but --steps away"):
+        train("bc", (dataset,), out=run, resume=True, batch=9)
     with pytest.raises(BadInput, match="a run of bc, not of act"):
         train("act", (dataset,), out=run, resume=True)
     with pytest.raises(BadInput, match="add --resume"):
@@ -198,10 +199,10 @@ def test_wrong_arguments_are_one_line(dataset: Path, tmp_path: Path) -> None:
     for wrong, told in (
         ({"steps": 0}, "0 steps"),
         ({"batch": 0}, "steps of 0"),
-        ({"threads": -3}, "-3 threads"),
+        ({"computing": Computing(threads=-3)}, "-3 threads"),
         ({"learning_rate": float("nan")}, "learning rate nan"),
         ({"seed": -1}, "--seed -1"),
-        ({"device": "tpu"}, "device 'tpu'.*allowed: cpu"),
+        ({"computing": Computing(device="tpu")}, "device 'tpu'.*allowed: cpu"),
     ):
         with pytest.raises(BadInput, match=told):
             train("bc", (dataset,), out=out, **{"chunk_size": 5, **wrong})  # type: ignore[arg-type]

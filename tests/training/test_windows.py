@@ -12,8 +12,9 @@ from il_robot.episodes.reader import Episode
 from il_robot.errors import BadInput
 from il_robot.policies.inputs import CameraInput, Inputs
 from il_robot.training.images import decode_images
+from il_robot.training.sampling import which_windows
 from il_robot.training.statistics import Statistics
-from il_robot.training.windows import Windows, check_chunk, gather, segment_ends, which_windows
+from il_robot.training.windows import Windows, check_chunk, gather, segment_ends
 from il_robot.types import Mode
 
 STATE = Inputs(RIG.joint_names, RIG.objects)
@@ -106,6 +107,22 @@ def test_a_chunk_longer_than_every_demonstration_is_one_line(tmp_path: Path) -> 
     check_chunk(rows, 5)
     with pytest.raises(BadInput, match="chunk size 6: allowed: 1 to 5"):
         check_chunk(rows, 6)
+
+
+def test_a_history_is_padded_by_its_first_moment_and_never_reaches_another_driver_or_a_gap(tmp_path: Path) -> None:
+    inputs = Inputs(RIG.joint_names, (), (CameraInput("cam_high", 12, 16, 2),), history=3)
+    path = demonstrate(tmp_path, "gap", 9, mode=lambda t: Mode.HUMAN if t > 4 else Mode.DEMONSTRATION, missing=(2,))
+    episode = Episode(path)
+    rows = gather([episode], inputs)
+    plain = Statistics((0.0,) * 3, (1.0,) * 3, (0.0,) * 3, (1.0,) * 3)
+    images = decode_images([episode], inputs.cameras, tmp_path)
+    batch = Windows(rows, images, plain, 2, inputs=inputs).batch(np.arange(len(rows.starts)))
+    expected = {0: (0, 0, 0), 1: (0, 0, 1), 3: (3, 3, 3), 4: (3, 3, 4), 5: (5, 5, 5), 6: (5, 5, 6), 7: (5, 6, 7)}
+    assert set(expected) < set(rows.starts.tolist())
+    for number, start in enumerate(rows.starts.tolist()):
+        moments = expected.get(start, (6, 7, 8))
+        np.testing.assert_array_equal(batch.state_BS[number].view(3, 3).numpy(), episode.qpos[list(moments)])
+        np.testing.assert_array_equal(batch.images_BHWC["cam_high"][number], images["cam_high"][list(moments[1:])])
 
 
 @settings(max_examples=50, deadline=None)

@@ -1,0 +1,67 @@
+"""How a network is trained: all that a run can be told besides the network itself."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from il_robot.errors import BadInput
+
+Precision: TypeAlias = Literal["fp32", "bf16"]
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Random changes of training images, so that a policy does not cling to pixels. 0 leaves one out."""
+
+    shift: float = 0.0
+    """Farthest that an image is moved, as a share of its height and width; the gap repeats the edge."""
+    colour: float = 0.0
+    """Most that brightness, contrast and saturation are changed, as a share."""
+
+    def __post_init__(self) -> None:
+        for what, share in (("shift", self.shift), ("colour", self.colour)):
+            if not 0 <= share < 1:
+                raise BadInput(f"augmentation: {what} {share}; allowed: 0 to below 1")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """AdamW, linear warm-up, cosine to zero, gradient clipping, averaged weights; and how it is computed."""
+
+    steps: int = 2000
+    batch: int = 64
+    """Windows per step, of all processes and accumulated parts together."""
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-4
+    warm_up: int = 100
+    """Steps over which the learning rate rises from 0."""
+    clip: float = 10.0
+    """Largest norm of the gradient."""
+    average: float = 0.995
+    """Decay of the exponential average of the weights; the average is what drives."""
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    threads: int = 1
+    """CPU threads; more than one finishes sooner but costs more CPU time in total for small networks."""
+    accumulate: int = 1
+    """Parts that a batch is computed in, one after another, where it does not fit the memory at once."""
+    precision: Precision = "fp32"
+    """bf16: matrix products and convolutions in bfloat16, weights and sums in float32."""
+    compile: bool = False
+    """Whether torch.compile makes one program of the network; a minute or more before the first step."""
+    channels_last: bool = False
+    """Convolutions' weights in the order that a GPU's tensor cores like."""
+    workers: int = 0
+    """Processes that decode images while training, straight from the episodes; 0: all are decoded once before and
+    kept at the policy's resolution."""
+
+    def __post_init__(self) -> None:
+        if min(self.steps, self.batch) < 1 or self.threads < 0:
+            raise BadInput(f"{self.steps} steps of {self.batch} on {self.threads} threads; allowed: 1, 1, 0 and more")
+        if not (0 < self.learning_rate < math.inf and 0 < self.clip < math.inf):
+            raise BadInput(f"learning rate {self.learning_rate}, clip {self.clip} must be above 0 and finite")
+        if self.accumulate < 1 or self.workers < 0:
+            raise BadInput(f"accumulate {self.accumulate}, workers {self.workers}; allowed: 1, 0 and more")
+        if self.batch % self.accumulate:
+            raise BadInput(f"a batch of {self.batch} cannot be cut into {self.accumulate} equal parts")
