@@ -12,6 +12,7 @@ from tyro.conf import Positional
 
 from il_robot.episodes.answer import AsJson, answer, progress_bar, tracked
 from il_robot.episodes.dataset import episode_folders
+from il_robot.episodes.layout import SUFFIX
 from il_robot.episodes.location import refuse_url
 from il_robot.episodes.recovery import recover as recover_episode
 from il_robot.episodes.summary import DatasetSummary, summarise
@@ -38,7 +39,7 @@ def info(dataset: Positional[Path], /, as_json: AsJson = False) -> int:
             "minutes": summary.minutes,
             "size_bytes": summary.size_bytes,
             "outcomes": summary.outcomes,
-            "missing": summary.missing,
+            **summary.frames,
             "calibrations": summary.calibrations,
         }
         answer(True, {**dataclasses.asdict(summary), "total": totals}, "")
@@ -48,9 +49,10 @@ def info(dataset: Positional[Path], /, as_json: AsJson = False) -> int:
         console = Console(width=120)
     console.print(_table(summary))
     outcomes = ", ".join(f"{count} {outcome}" for outcome, count in sorted(summary.outcomes.items()))
+    frames = ", ".join(f"{count} {word}" for word, count in summary.frames.items() if word != "lost")
     console.print(
         f"{len(summary.episodes)} episodes, {summary.steps} steps, {summary.minutes:.1f} minutes, "
-        f"{summary.size_bytes / 1e6:.1f} MB; {outcomes}; {summary.missing} frames missing; "
+        f"{summary.size_bytes / 1e6:.1f} MB; {outcomes}; {frames}; "
         f"tasks: {', '.join(sorted({one.task for one in summary.episodes}))}",
         highlight=False,
     )
@@ -118,20 +120,22 @@ def recover(dataset: Positional[Path], /, as_json: AsJson = False) -> int:
     return 1 if failed else 0
 
 
-def plot(episode: Positional[Path], /, out: Path) -> int:
+def plot(episode: Positional[Path], /, out: Path | None = None) -> int:
     """Draw an episode into one PNG: joints, camera strip, timing, interventions shaded.
 
     For example:
 
-        il-robot dataset plot data/cube/20260101T120000_000.zarr --out episode.png
+        il-robot dataset plot data/cube/20260101T120000_000.zarr
+        il-robot dataset plot data/cube/20260101T120000_000.zarr --out episode.svg
 
     Args:
         episode: an episode folder.
-        out: the picture to write (.png, .pdf or .svg).
+        out: the picture to write (.png, .pdf or .svg; default: the episode's name, here).
     """
     from il_robot.episodes.plot import episode_figure, save
     from il_robot.episodes.reader import Episode
 
+    out = out or Path(f"{episode.name.removesuffix(SUFFIX)}.png")
     try:
         save(episode_figure(Episode(episode)), out)
     except OSError as error:

@@ -68,8 +68,11 @@ class DatasetSummary:
         return dict(Counter(episode.calibration for episode in self.episodes if episode.calibration))
 
     @property
-    def missing(self) -> int:
-        return sum(sum(episode.missing.values()) for episode in self.episodes)
+    def frames(self) -> dict[str, int]:
+        """missing, repeated, skipped and lost over all episodes and cameras: see ``docs/episode-format.md``."""
+        words = ("missing", "repeated", "skipped")
+        counts = {word: sum(sum(getattr(episode, word).values()) for episode in self.episodes) for word in words}
+        return {**counts, "lost": counts["missing"] + counts["skipped"]}
 
 
 def summarise(path: Path) -> DatasetSummary:

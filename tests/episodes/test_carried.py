@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -83,3 +85,18 @@ def test_arrays_that_do_not_fit_are_refused(
         root[f"il_robot/{path}"] = value
     assert words in refused(["import", "aloha", copy, tmp_path / "back"], capsys)
     assert not list(tmp_path.glob("back/*.zarr"))
+
+
+def test_flipped_bits_in_the_facts_are_refused_or_read(
+    exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy, chance = shutil.copytree(exported / "lerobot", tmp_path / "copy"), random.Random(3)
+    file = copy / "meta/il_robot.json"
+    whole = file.read_bytes()
+    for attempt in range(60):
+        flipped = bytearray(whole)
+        for _ in range(chance.randint(1, 6)):
+            flipped[chance.randrange(len(flipped))] ^= 1 << chance.randrange(8)
+        file.write_bytes(flipped)
+        assert main(["dataset", "import", "lerobot", str(copy), str(tmp_path / f"{attempt}")]) in (0, 2)
+        assert capsys.readouterr().err.count("\n") <= 1

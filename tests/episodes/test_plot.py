@@ -30,10 +30,14 @@ def test_an_episode_with_interventions_and_losses_is_drawn(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("steps", [1, 2])
-def test_short_episodes_without_cameras_are_drawn(tmp_path: Path, steps: int) -> None:
+def test_short_episodes_without_cameras_are_drawn(tmp_path: Path, steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
     path = record(tmp_path, info_of(()), steps)
     plot.save(plot.episode_figure(Episode(path)), tmp_path / "episode.svg")
     assert (tmp_path / "episode.svg").read_text().startswith("<?xml")
+    with monkeypatch.context() as here:
+        here.chdir(tmp_path)
+        assert commands.plot(path) == 0
+    assert (tmp_path / f"{path.stem}.png").is_file()
     with pytest.raises(BadInput, match="no camera"):
         plot.cameras_figure(Episode(path))
 

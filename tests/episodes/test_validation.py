@@ -287,6 +287,12 @@ def test_the_commands_tell_scripts_by_exit_code_and_json(tmp_path: Path, capsys:
     assert commands.info(tmp_path, as_json=True) == 0
     data = json.loads(capsys.readouterr().out)
     assert data["total"]["steps"] == 60
+    assert {word: data["total"][word] for word in ("missing", "repeated", "skipped", "lost")} == {
+        "missing": 0,
+        "repeated": 0,
+        "skipped": 0,
+        "lost": 0,
+    }
     assert data["episodes"][0]["name"] == "a"
     assert data["episodes"][0]["rate_hz"] == pytest.approx(50.0)
     assert commands.recover(tmp_path) == 0
