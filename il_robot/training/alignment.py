@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from il_robot.episodes.reader import Episode
-from il_robot.errors import BadInput
+from il_robot.errors import BadInput, nearest
 from il_robot.policies.inputs import OBJECT_FEATURES, Inputs
 from il_robot.rig import Rig
 from il_robot.types import Floats
@@ -57,3 +57,17 @@ def check_related(episode: Episode, rig: Rig) -> None:
             f"{episode.path}: shares no joint with the first dataset: {', '.join(info.joint_names[:3])} ... "
             f"and {', '.join(rig.joint_names[:3])} ..."
         )
+
+
+def check_complete(episode: Episode, inputs: Inputs) -> None:
+    """Raises BadInput when ``episode`` lacks a joint, camera or object that a policy is to learn from."""
+    info = episode.info
+    for what, needed, there in (
+        ("joint", inputs.joints, info.joint_names),
+        ("camera", [camera.name for camera in inputs.cameras], info.camera_names),
+        ("object", inputs.objects, info.objects),
+    ):
+        for name in needed:
+            if name not in there:
+                cure = f"which the policy is to learn from; {nearest(name, there)}"
+                raise BadInput(f"{episode.path}: has no {what} {name!r}, {cure}")

@@ -56,8 +56,8 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise BadInput(f"{path}: damaged or not a checkpoint: {error}") from None
 
 
-def fill(network: Network, tensors: Mapping[str, Tensor], where: Path) -> None:
-    """Puts ``tensors`` into ``network``. Raises BadInput when they are another network's or not finite."""
+def check_fits_network(network: Network, tensors: Mapping[str, Tensor], where: Path) -> None:
+    """Raises BadInput when ``tensors`` are not those of ``network``, which may be on torch's ``meta`` device."""
     wanted = network.state_dict()
     for name in sorted(set(wanted) | set(tensors)):
         if name not in tensors:
@@ -69,4 +69,9 @@ def fill(network: Network, tensors: Mapping[str, Tensor], where: Path) -> None:
             raise BadInput(f"{where}: does not fit its configuration: {name} has shape {shapes}")
         if tensors[name].is_floating_point() and not torch.isfinite(tensors[name]).all():
             raise BadInput(f"{where}: {name} holds values that are not finite")
+
+
+def fill(network: Network, tensors: Mapping[str, Tensor], where: Path) -> None:
+    """Puts ``tensors`` into ``network``. Raises BadInput when they are another network's or not finite."""
+    check_fits_network(network, tensors, where)
     network.load_state_dict(dict(tensors))

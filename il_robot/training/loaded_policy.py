@@ -12,9 +12,10 @@ from il_robot.policies.catalogue import Network, build
 from il_robot.policies.history import History, Moment
 from il_robot.policies.inputs import Inputs, images_of, state_of
 from il_robot.rig import Rig
-from il_robot.training.checkpoint import WeightsName, fill, load_tensors, weights_path
+from il_robot.training.checkpoint import WeightsName, check_fits_network, fill, load_tensors, weights_path
 from il_robot.training.description import Description, read_description
 from il_robot.training.device import check_device
+from il_robot.training.memory import told_memory
 from il_robot.types import ActionChunk, Floats, Observation
 
 
@@ -81,17 +82,22 @@ class LoadedPolicy:
 def load_policy(run: Path, rig: Rig | None = None, device: str = "cpu", weights: WeightsName = "last") -> LoadedPolicy:
     """The policy trained in ``run``; one forward pass is made so that the first real one is not slow.
 
-    Raises BadInput when ``run`` is damaged or something else, or does not fit ``rig``.
+    Raises BadInput when ``run`` is damaged or something else, or does not fit ``rig``; Fault when memory runs out.
     """
     check_device(device)
     description = read_description(run)
     if rig is not None:
         check_fits(description, rig, run)
-    network = build(description.network, description.inputs)
     path = weights_path(run, weights)
-    fill(network, load_tensors(path)[0], path)
-    policy = LoadedPolicy(description, network, device)
-    policy.predict(_blank(description))
+    tensors = load_tensors(path)[0]
+    # First without memory: a damaged configuration may ask for more than there is.
+    with torch.device("meta"):
+        check_fits_network(build(description.network, description.inputs), tensors, path)
+    with told_memory(device, "the policy needs a larger one"):
+        network = build(description.network, description.inputs)
+        fill(network, tensors, path)
+        policy = LoadedPolicy(description, network, device)
+        policy.predict(_blank(description))
     policy.reset()
     return policy
 

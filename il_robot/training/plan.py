@@ -10,6 +10,7 @@ from il_robot.errors import BadInput, nearest
 from il_robot.policies.catalogue import PolicyName
 from il_robot.policies.inputs import CameraInput, Inputs
 from il_robot.rig import Rig
+from il_robot.training.alignment import check_complete
 from il_robot.training.demonstrations import Demonstrations
 from il_robot.training.description import Data, Description, read_description, this_software
 from il_robot.training.presets import PRESETS, Preset, PresetName
@@ -47,6 +48,9 @@ def described(
     preset = PRESETS[policy, preset_name]
     rig = demonstrations.rig()
     inputs = _inputs(preset, rig, changes)
+    if not demonstrations.weights:
+        for episode in (*demonstrations.train, *demonstrations.validation):
+            check_complete(episode, inputs)
     rows = gather(demonstrations.train, inputs)
     network = preset.network
     if changes.chunk_size is not None:

@@ -28,7 +28,7 @@ from il_robot.training.loop import Result, Training
 from il_robot.training.memory import told_memory
 from il_robot.training.plan import Changes, described, resumed
 from il_robot.training.presets import PresetName
-from il_robot.training.recipe import Precision
+from il_robot.training.recipe import Precision, Recipe
 from il_robot.training.runs import compare
 from il_robot.training.tensorboard import Board
 from il_robot.training.windows import Windows, gather
@@ -181,7 +181,7 @@ class _Command:
             _make(out)
         self.world.wait()
         console = Console(quiet=not self.world.first)
-        with ExitStack() as stack, told_memory(recipe, self.device):
+        with ExitStack() as stack, told_memory(self.device, _less_memory(recipe)):
             bar = stack.enter_context(progress_bar(console))
             training = self._training(description, out, bar, stack)
             # Killed before its first save, a run has nothing to go on from: it begins again.
@@ -231,3 +231,8 @@ def _make(out: Path) -> None:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise BadInput(f"--out {out}: {error.strerror}") from None
+
+
+def _less_memory(recipe: Recipe) -> str:
+    parts = f"--accumulate {recipe.accumulate * 2}, a smaller --batch than {recipe.batch}"
+    return f"try {parts}, or fewer --cameras"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from demonstrations import RIG, demonstrations
 from safetensors.torch import load_file, save_file
 
@@ -52,6 +53,20 @@ def test_it_predicts_chunks_stamped_with_their_observation(run: Path) -> None:
     assert policy.predict(seen(48, 64)).qpos.shape == (4, 3), "any size the rig delivers"
 
 
+def test_a_policy_with_a_history_looks_back_until_reset(tmp_path: Path) -> None:
+    demonstrations(tmp_path / "data", episodes=3, steps=12)
+    train("bc", (tmp_path / "data",), out=tmp_path / "run", steps=2, chunk_size=4, cameras=("cam_high",), history=3)
+    policy = load_policy(tmp_path / "run", RIG)
+    first, second = seen(24, 32), replace(seen(24, 32), qpos=np.ones(3, np.float32), time_ns=60_000_000)
+    alone = policy.predict(second).qpos
+    policy.reset()
+    policy.observe(first)
+    after = policy.predict(second).qpos
+    assert not np.array_equal(after, alone)
+    policy.reset()
+    np.testing.assert_array_equal(policy.predict(second).qpos, alone)
+
+
 def test_an_observation_that_lacks_something_is_one_line(run: Path) -> None:
     policy = load_policy(run)
     with pytest.raises(BadInput, match="no camera 'cam_high'"):
@@ -80,8 +95,22 @@ def truncate(run: Path) -> None:
     path.write_bytes(path.read_bytes()[:1000])
 
 
+class Bomb:
+    """Pickled, it is a command that is run when it is read."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[object, tuple[Path]]:
+        return Path.touch, (self.mark,)
+
+
 def pickled(run: Path) -> None:
-    weights_path(run, "last").write_bytes(pickle.dumps({"weights": 1}))
+    weights_path(run, "last").write_bytes(pickle.dumps(Bomb(run / "executed")))
+
+
+def saved_by_torch(run: Path) -> None:
+    torch.save({"weights": Bomb(run / "executed")}, weights_path(run, "last"))
 
 
 def lose_a_tensor(run: Path) -> None:
@@ -116,6 +145,7 @@ def edit(change: Callable[[dict[str, object]], object]) -> Callable[[Path], None
     [
         (truncate, "damaged or not a checkpoint"),
         (pickled, "damaged or not a checkpoint"),
+        (saved_by_torch, "damaged or not a checkpoint"),
         (lambda run: weights_path(run, "last").unlink(), "no such checkpoint"),
         (lose_a_tensor, "layers.0.weight is missing"),
         (reshape_a_tensor, r"layers.0.bias has shape \(3,\) instead of"),
@@ -132,6 +162,8 @@ def edit(change: Callable[[dict[str, object]], object]) -> Callable[[Path], None
         (edit(lambda data: data["statistics"].update(state_mean=[0.0])), "1 means of the state"),  # type: ignore[attr-defined]
         (edit(lambda data: data["network"].update(chunk_size=-1)), "chunk_size -1; allowed: 1 to"),  # type: ignore[attr-defined]
         (edit(lambda data: data["network"].update(chunk_size=10**11)), "chunk_size 1000.*; allowed: 1 to"),  # type: ignore[attr-defined]
+        # 40 GB of weights, were they made before they are compared.
+        (edit(lambda data: data["network"].update(hidden=[100_000, 100_000])), "does not fit its configuration"),  # type: ignore[attr-defined]
         (edit(lambda data: data["network"].update(hidden=[0])), r"hidden\[0\] 0; allowed"),  # type: ignore[attr-defined]
         (edit(lambda data: data["network"].update(dropout=17)), "dropout 17.0; allowed"),  # type: ignore[attr-defined]
         (edit(lambda data: data["rig"].update(rate_hz=1e-300)), "rate_hz 1e-300; allowed"),  # type: ignore[attr-defined]
@@ -146,6 +178,7 @@ def test_damage_is_one_line(run: Path, damage: Callable[[Path], object], told: s
     with pytest.raises(BadInput, match=told) as caught:
         load_policy(run, RIG)
     assert "\n" not in str(caught.value)
+    assert not (run / "executed").exists()
 
 
 def test_what_is_no_run_is_one_line(tmp_path: Path) -> None:

@@ -1,0 +1,90 @@
+"""What cannot be learned from, or does not fit, is one line before anything is trained."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from demonstrations import RIG, demonstrate
+
+from il_robot.errors import BadInput, Fault
+from il_robot.rig import Arm, Joint
+from il_robot.training.memory import told_memory
+from il_robot.training.train import train
+from il_robot.types import Mode
+
+LEFT = Arm("left", (Joint("waist", -3, 3, 3), Joint("gripper", 0, 1, 5)))
+SWAPPED = replace(RIG, arms=RIG.arms[::-1])
+ANOTHER = replace(RIG, arms=(LEFT, Arm("right", (Joint("elbow", -3, 3, 3),))))
+BLIND = replace(RIG, cameras=RIG.cameras[1:])
+UNAWARE = replace(RIG, objects=())
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Path:
+    demonstrate(tmp_path / "one", "one", 8)
+    return tmp_path / "one"
+
+
+def refused(told: str, *datasets: Path, out: Path, **settings: object) -> None:
+    with pytest.raises(BadInput, match=told) as caught:
+        train("bc", datasets, out=out, **{"chunk_size": 2, "steps": 1, **settings})  # type: ignore[arg-type]
+    assert "\n" not in str(caught.value)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("rig", [SWAPPED, ANOTHER], ids=["other order", "other joints"])
+def test_datasets_of_other_joints_do_not_mix(dataset: Path, tmp_path: Path, rig: object) -> None:
+    other = tmp_path / "other"
+    demonstrate(other, "other", 8, rig=rig)  # type: ignore[arg-type]
+    refused("its joints .* differ from", dataset, other, out=tmp_path / "run")
+
+
+def test_a_dataset_without_a_camera_or_object_that_is_needed(dataset: Path, tmp_path: Path) -> None:
+    demonstrate(tmp_path / "blind", "blind", 8, rig=BLIND)
+    demonstrate(tmp_path / "unaware", "unaware", 8, rig=UNAWARE)
+    looking = {"preset": "tiny-image", "out": tmp_path / "run"}
+    refused("blind.zarr: has no camera 'cam_high'.*allowed: cam_low", dataset, tmp_path / "blind", **looking)  # type: ignore[arg-type]
+    refused("unaware.zarr: has no object 'cube'", dataset, tmp_path / "unaware", out=tmp_path / "run")
+    # What a policy does not look at may be missing.
+    train("bc", (dataset, tmp_path / "blind"), out=tmp_path / "run", chunk_size=2, steps=1)
+
+
+def test_the_same_dataset_twice_is_refused_however_it_is_spelt(dataset: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(dataset)
+    for again in (dataset, dataset / "..", tmp_path / "link"):
+        again = again / "one" if again.name == ".." else again
+        refused("named twice", dataset, again, out=tmp_path / "run")
+
+
+def test_windows_that_are_all_invalid(tmp_path: Path) -> None:
+    demonstrate(tmp_path / "dark", "dark", 6, missing=range(6))
+    demonstrate(tmp_path / "robot", "robot", 6, mode=lambda t: Mode.ROBOT)
+    demonstrate(tmp_path / "failed", "failed", 6, outcome="failure")
+    refused("nothing to imitate in 1 episodes", tmp_path / "dark", out=tmp_path / "run", preset="tiny-image")
+    refused("nothing to imitate in 1 episodes", tmp_path / "robot", out=tmp_path / "run")
+    refused("marked a failure: nothing to imitate", tmp_path / "failed", out=tmp_path / "run")
+
+
+def test_a_chunk_longer_than_every_episode(dataset: Path, tmp_path: Path) -> None:
+    refused("chunk size 9: allowed: 1 to 8, the length of the longest", dataset, out=tmp_path / "run", chunk_size=9)
+
+
+@pytest.mark.parametrize("history", [0, 1001])
+def test_an_impossible_history(dataset: Path, tmp_path: Path, history: int) -> None:
+    refused("history .*; allowed: 1 to 1000", dataset, out=tmp_path / "run", history=history)
+
+
+@pytest.mark.parametrize("allocate", [lambda: torch.empty(10**15), lambda: np.empty(10**17)], ids=["torch", "numpy"])
+def test_memory_that_runs_out_is_one_line(allocate: object) -> None:
+    with pytest.raises(Fault, match="out of memory on cpu: try less") as caught, told_memory("cpu", "try less"):
+        allocate()  # type: ignore[operator]
+    assert "\n" not in str(caught.value)
+
+
+def test_other_errors_are_not_taken_for_want_of_memory() -> None:
+    with pytest.raises(RuntimeError, match="shape"), told_memory("cpu", "try less"):
+        torch.zeros(2).view(3)
