@@ -66,7 +66,10 @@ def demonstrations(datasets: Sequence[Path], weights: Sequence[float] = ()) -> D
     if not all(0 < weight < math.inf for weight in weights):
         raise BadInput(f"--weights {' '.join(f'{weight:g}' for weight in weights)}: allowed: above 0")
     opened = [Dataset(path) for path in datasets]
-    train = [(e, number) for number, dataset in enumerate(opened) for e in _kept(dataset.train)]
+    train = [(e, 0) for e in _kept(opened[0].train)]
+    for number, dataset in enumerate(opened[1:], start=1):
+        # Co-training never validates on others: one that is all validation is not lost.
+        train += [(e, number) for e in _kept(dataset.train) or (_kept(dataset.validation) if weights else [])]
     seen = opened[:1] if weights else opened
     validation = [e for dataset in seen for e in _kept(dataset.validation)]
     if not any(number == 0 for _, number in train) if weights else not train:

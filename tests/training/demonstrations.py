@@ -46,6 +46,7 @@ def demonstrate(
     offset: float = 0.0,
     outcome: Outcome = "success",
     spoil: int | None = None,
+    objects: Sequence[str] = ("cube",),
 ) -> Path:
     """One episode. Steps in ``missing`` have no frame of cam_high; step ``spoil`` has an action that is NaN."""
     info = episode_info(rig, task="toy", clock="simulated")
@@ -54,7 +55,7 @@ def demonstrate(
     for t in range(steps):
         qpos: Floats = np.full(len(rig.joints), offset + goal * t / steps, np.float32)
         pose = np.array([goal, 0, 0, 1, 0, 0, 0], np.float32)
-        seen = Observation(qpos, t * rig.period_ns, qpos, qpos, objects={"cube": pose})
+        seen = Observation(qpos, t * rig.period_ns, qpos, qpos, objects=dict.fromkeys(objects, pose))
         action = qpos + np.float32(0.01 * goal)
         if t == spoil:
             action[0] = np.nan
