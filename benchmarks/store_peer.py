@@ -47,7 +47,10 @@ class Peer:
         line = stdout.readline()
         if not line:
             return self._leave(self._last_words())
-        answered: Mapping[str, Any] = json.loads(line)
+        try:
+            answered: Mapping[str, Any] = json.loads(line)
+        except ValueError:
+            return self._leave(f"it answered {line.strip()[:60]!r}")
         return answered
 
     def close(self) -> None:

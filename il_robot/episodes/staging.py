@@ -6,6 +6,8 @@ within one file system is atomic; what an interruption leaves in ``.part`` is th
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,20 +38,36 @@ def staged(dataset: Path, name: str) -> Iterator[Path]:
     if target.exists():
         raise BadInput(f"{target}: there already")
     try:
-        clear_remains(dataset)
-        part.mkdir(parents=True)
-        yield part
-        sync_folder(part / target.name)
-        (part / target.name).rename(target)
+        dataset.mkdir(parents=True, exist_ok=True)
+        with _alone(dataset):
+            shutil.rmtree(part, ignore_errors=True)
+            try:
+                part.mkdir()
+                yield part
+                sync_folder(part / target.name)
+                (part / target.name).rename(target)
+            finally:
+                shutil.rmtree(part, ignore_errors=True)
     except OSError as error:
         raise Fault(f"{target}: cannot be written: {error.strerror}") from None
-    finally:
-        clear_remains(dataset)
 
 
 def clear_remains(dataset: Path) -> None:
     """Throw away what an interruption left of an episode being made."""
-    shutil.rmtree(dataset / _PART, ignore_errors=True)
+    if (dataset / _PART).exists():
+        with _alone(dataset):
+            shutil.rmtree(dataset / _PART, ignore_errors=True)
+
+
+@contextmanager
+def _alone(dataset: Path) -> Iterator[None]:
+    """Waits until no other process makes an episode in ``dataset``: ``.part`` would be taken for remains."""
+    fd = os.open(dataset, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
 
 
 def copy_episode(episode: Path, dataset: Path, name: str) -> None:

@@ -13,7 +13,8 @@ import signal
 import sys
 from typing import Any
 
-import h5py  # noqa: F401  # here, and not once in every fork
+import h5py  # noqa: F401  # these here, and not once in every fork
+import pyarrow.parquet  # noqa: F401
 
 from il_robot.cli import COMMANDS, main
 

@@ -90,4 +90,7 @@ def _serve(connection: Connection) -> None:
             answer = function(*arguments), None
         except IlRobotError as error:
             answer = None, error
-        connection.send(answer)
+        try:
+            connection.send(answer)
+        except BrokenPipeError:
+            return  # Whoever asked was killed meanwhile.
