@@ -44,13 +44,13 @@ class Peer:
             waiting.register(stdout, selectors.EVENT_READ)
             if not waiting.select(patience_s):
                 return self._leave(f"{question['do']} took longer than {patience_s:g} s")
-        line = stdout.readline()
-        if not line:
-            return self._leave(self._last_words())
         try:
+            line = stdout.readline()
+            if not line:
+                return self._leave(self._last_words())
             answered: Mapping[str, Any] = json.loads(line)
         except ValueError:
-            return self._leave(f"it answered {line.strip()[:60]!r}")
+            return self._leave("its answer is not JSON")
         return answered
 
     def close(self) -> None:
