@@ -107,10 +107,12 @@ class Bet(nn.Module):
         chosen = category_B.view(-1, 1, 1, 1).expand(-1, 1, *self.chunk_shape)
         return self.centre_KkJ[category_B] + offset_BKkJ.gather(1, chosen).squeeze(1)
 
-    def predict(self, state_BS: Tensor, images_BHWC: Mapping[str, Tensor]) -> Tensor:
+    def predict(
+        self, state_BS: Tensor, images_BHWC: Mapping[str, Tensor], generator: torch.Generator | None = None
+    ) -> Tensor:
         """(B, k, J) normalised action chunks, drawn from what the demonstrators might have done."""
         logits_BK, offset_BKkJ = self._answer(state_BS, images_BHWC)
-        return self._chunk(choose(logits_BK, self.config.temperature), offset_BKkJ)
+        return self._chunk(choose(logits_BK, self.config.temperature, generator), offset_BKkJ)
 
     def loss(self, batch: Batch) -> Loss:
         logits_BK, offset_BKkJ = self._answer(batch.state_BS, batch.images_BHWC)

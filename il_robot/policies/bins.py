@@ -7,7 +7,9 @@ chunk are named one after another, each knowing those before it:
     p(a_{t:t+k} | o) = prod_i prod_j p(b_ij | o, b_{<i}, b_{i,<j})
 
 so that draws of several joints and steps belong together. Steps are tokens of the transformer; the joints of a step
-add up, one by one, to the context in which the next is named.
+add up, one by one, to the context in which the next is named. What was named is told on as a number, with noise while
+training: told as symbols, 50 demonstrations are learned by heart, bin by bin, and the first bin that differs from all
+of them leads nowhere (measured: cross-entropy 0.24, and yet 0.22 deviations of error at the first step already).
 
 Differences from RT-1: no language and no token learner; chunks and the dependence between bins (RT-1 names the bins
 of one step independently of each other); bins are drawn, not the most likely one taken (``temperature`` 0 does that).
@@ -44,6 +46,8 @@ class BinsConfig:
     heads: int = 4
     feed_forward: int = 256
     layers: int = 2
+    noise: float = 0.05
+    """Of the told bins while training, as a share of the demonstrated range."""
     temperature: float = 1.0
     """Of the draw when driving: 1 as learned, 0 always the most likely bin."""
     dropout: float = 0.0
@@ -62,8 +66,9 @@ class BinsConfig:
         )
         if self.width % self.heads or self.width % 4:
             raise BadInput(f"bins: width {self.width} must be a multiple of 4 and of heads ({self.heads})")
-        if not 0 <= self.temperature < math.inf:
-            raise BadInput(f"bins: temperature {self.temperature}; allowed: 0 and more")
+        for what, number in (("temperature", self.temperature), ("noise", self.noise)):
+            if not 0 <= number < math.inf:
+                raise BadInput(f"bins: {what} {number}; allowed: 0 and more")
 
 
 class Bins(nn.Module):
@@ -76,7 +81,7 @@ class Bins(nn.Module):
         super().__init__()
         self.config = config
         self.joints = len(inputs.joints)
-        width, words = config.width, self.joints * config.bins
+        width = config.width
         self.tokens = ObservationTokens(inputs, config.vision, width)
         layer = (width, config.heads, config.feed_forward, config.dropout)
         self.layers = nn.ModuleList(EncoderLayer(*layer) for _ in range(config.layers))
@@ -84,13 +89,10 @@ class Bins(nn.Module):
         self.step = nn.Parameter(torch.randn(config.chunk_size, width) * 0.02)
         self.joint = nn.Parameter(torch.randn(self.joints, width) * 0.02)
         # What a named bin tells the steps after it, and the joints after it in its own step.
-        self.to_steps = nn.Embedding(words, width) if config.chunk_size > 1 else None
-        self.to_joints = nn.Embedding(words, width) if self.joints > 1 else None
-        for words_told in (self.to_steps, self.to_joints):
-            if words_told is not None:
-                nn.init.normal_(words_told.weight, std=0.1)
+        self.to_steps = nn.Linear(self.joints, width, bias=False) if config.chunk_size > 1 else None
+        self.to_joints = nn.Parameter(torch.randn(self.joints, width))
         self.name = nn.Sequential(
-            nn.LayerNorm(width), nn.Linear(width, width), nn.GELU(), nn.Linear(width, config.bins)
+            nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, config.bins)
         )
         self.register_buffer("low_J", torch.full((self.joints,), -WIDEST))
         self.register_buffer("high_J", torch.full((self.joints,), WIDEST))
@@ -116,53 +118,56 @@ class Bins(nn.Module):
         """(..., J) the middles of bins."""
         return self.low_J + (bin_BkJ + 0.5) / self.config.bins * (self.high_J - self.low_J)
 
-    def _words(self, bin_BkJ: Tensor) -> Tensor:
-        return bin_BkJ + torch.arange(self.joints, device=bin_BkJ.device) * self.config.bins
+    def _told(self, bin_BiJ: Tensor) -> Tensor:
+        """(B, i, J) what named bins are told on as: where in the range they lie, -1 to 1."""
+        told_BiJ = (2 * bin_BiJ + 1) / self.config.bins - 1
+        if self.training:
+            told_BiJ = told_BiJ + 2 * self.config.noise * torch.randn_like(told_BiJ)
+        return told_BiJ
 
-    def _steps(self, tokens_BND: Tensor, bin_BiJ: Tensor) -> Tensor:
-        """(B, i + 1, D): what is known at each step, from the observation and the bins of the i steps before."""
-        steps_BiD = self.step[: bin_BiJ.shape[1] + 1].expand(len(tokens_BND), -1, -1)
+    def _steps(self, tokens_BND: Tensor, told_BiJ: Tensor) -> Tensor:
+        """(B, i + 1, D): what is known at each step, from the observation and what the i steps before told."""
+        steps_BiD = self.step[: told_BiJ.shape[1] + 1].expand(len(tokens_BND), -1, -1)
         if self.to_steps is not None:
-            told_BiD = self.to_steps(self._words(bin_BiJ)).sum(2)
-            steps_BiD = steps_BiD + F.pad(told_BiD, (0, 0, 1, 0))
+            steps_BiD = steps_BiD + F.pad(self.to_steps(told_BiJ), (0, 0, 1, 0))
         x = torch.cat([tokens_BND, steps_BiD], 1)
         nowhere = x.new_zeros(1, 1)
         for layer in self.layers:
             x = layer(x, nowhere, causal=True)
         return x[:, tokens_BND.shape[1] :]
 
-    def _logits(self, step_BiD: Tensor, bin_BiJ: Tensor) -> Tensor:
+    def _logits(self, step_BiD: Tensor, told_BiJ: Tensor) -> Tensor:
         """(B, i, J, bins): each joint's bins, knowing those of the joints before it in its step."""
-        context_BiJD = step_BiD.unsqueeze(2) + self.joint
-        if self.to_joints is not None:
-            told_BiJD = self.to_joints(self._words(bin_BiJ))
-            context_BiJD = context_BiJD + told_BiJD.cumsum(2) - told_BiJD
+        told_BiJD = told_BiJ.unsqueeze(-1) * self.to_joints
+        context_BiJD = step_BiD.unsqueeze(2) + self.joint + told_BiJD.cumsum(2) - told_BiJD
         logits: Tensor = self.name(context_BiJD)
         return logits
 
     def loss(self, batch: Batch) -> Loss:
         tokens_BND = self.tokens(batch.state_BS, batch.images_BHWC)
         bin_BkJ = self.bin_of(held(batch.action_BkJ, batch.pad_Bk))
-        logits_BkJb = self._logits(self._steps(tokens_BND, bin_BkJ[:, :-1]), bin_BkJ)
+        told_BkJ = self._told(bin_BkJ)
+        logits_BkJb = self._logits(self._steps(tokens_BND, told_BkJ[:, :-1]), told_BkJ)
         surprise_BkJ = F.cross_entropy(logits_BkJb.movedim(-1, 1), bin_BkJ, reduction="none")
         total = valid_mean(surprise_BkJ, batch.pad_Bk, batch.absent_BJ)
         return Loss(total, {"cross_entropy": total})
 
-    def predict(self, state_BS: Tensor, images_BHWC: Mapping[str, Tensor]) -> Tensor:
+    def predict(
+        self, state_BS: Tensor, images_BHWC: Mapping[str, Tensor], generator: torch.Generator | None = None
+    ) -> Tensor:
         """(B, k, J) normalised action chunks, drawn bin by bin."""
         tokens_BND = self.tokens(state_BS, images_BHWC)
         bin_BiJ = tokens_BND.new_zeros(len(tokens_BND), 0, self.joints, dtype=torch.long)
         for _ in range(self.config.chunk_size):
-            step_BD = self._steps(tokens_BND, bin_BiJ)[:, -1]
-            bin_BiJ = torch.cat([bin_BiJ, self._name_joints(step_BD).unsqueeze(1)], 1)
+            step_BD = self._steps(tokens_BND, self._told(bin_BiJ))[:, -1]
+            bin_BiJ = torch.cat([bin_BiJ, self._name_joints(step_BD, generator).unsqueeze(1)], 1)
         return self.middle_of(bin_BiJ)
 
-    def _name_joints(self, step_BD: Tensor) -> Tensor:
+    def _name_joints(self, step_BD: Tensor, generator: torch.Generator | None) -> Tensor:
         """(B, J) the bins of one step, one joint after another."""
         named: list[Tensor] = []
         told_BD = step_BD
         for number in range(self.joints):
-            named.append(choose(self.name(told_BD + self.joint[number]), self.config.temperature))
-            if self.to_joints is not None:
-                told_BD = told_BD + self.to_joints(named[-1] + number * self.config.bins)
+            named.append(choose(self.name(told_BD + self.joint[number]), self.config.temperature, generator))
+            told_BD = told_BD + self._told(named[-1]).unsqueeze(-1) * self.to_joints[number]
         return torch.stack(named, 1)

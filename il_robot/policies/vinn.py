@@ -39,10 +39,10 @@ class VinnConfig:
     hidden: int = 512
     features: int = 64
     """Numbers in a key."""
-    neighbours: int = 16
-    beta: float = 1.0
+    neighbours: int = 8
+    beta: float = 4.0
     """How fast a neighbour's weight falls with its distance."""
-    memory: int = 4096
+    memory: int = 8192
     """Most windows that are kept."""
     dropout: float = 0.0
     vision: VisionConfig = field(default_factory=VisionConfig)

@@ -112,7 +112,7 @@ PRESETS: dict[tuple[PolicyName, PresetName], Preset] = {
     ("vinn", "tiny"): Preset(VinnConfig(), Recipe(steps=4000)),
     ("vinn", "tiny-image"): Preset(VinnConfig(), Recipe(steps=1500), cameras="first", objects=False),
     ("vinn", "paper"): Preset(
-        VinnConfig(chunk_size=1, features=512, vision=VisionConfig(backbone="resnet18")),
+        VinnConfig(chunk_size=1, features=512, neighbours=16, beta=1.0, vision=VisionConfig(backbone="resnet18")),
         Recipe(steps=100_000, learning_rate=1e-4, warm_up=500, average=0.999, threads=0),
         cameras="all",
         objects=False,

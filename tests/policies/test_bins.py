@@ -47,16 +47,18 @@ def test_driving_names_the_bins_by_the_probabilities_of_training() -> None:
     network = Bins(BinsConfig(chunk_size=4, **SMALL, temperature=0.0, bins=16), STATE_ONLY).eval()
     batch = random_batch(STATE_ONLY, 5, 4)
     named = network.bin_of(network.predict(batch.state_BS, {}))
-    steps = network._steps(network.tokens(batch.state_BS, {}), named[:, :-1])
-    assert torch.equal(network._logits(steps, named).argmax(-1), named)
+    told = network._told(named)
+    steps = network._steps(network.tokens(batch.state_BS, {}), told[:, :-1])
+    assert torch.equal(network._logits(steps, told).argmax(-1), named)
 
 
 def test_the_loss_is_the_cross_entropy_of_the_bins() -> None:
     torch.manual_seed(0)
-    network = Bins(BinsConfig(chunk_size=1, **SMALL, bins=8), STATE_ONLY)
+    network = Bins(BinsConfig(chunk_size=1, **SMALL, bins=8), STATE_ONLY).eval()
     batch = random_batch(STATE_ONLY, 5, 1)
     bins = network.bin_of(batch.action_BkJ)
-    logits = network._logits(network._steps(network.tokens(batch.state_BS, {}), bins[:, :0]), bins)
+    told = network._told(bins)
+    logits = network._logits(network._steps(network.tokens(batch.state_BS, {}), told[:, :0]), told)
     torch.testing.assert_close(network.loss(batch).total, F.cross_entropy(logits.flatten(0, 2), bins.flatten()))
 
 
@@ -69,7 +71,7 @@ def test_two_ways_stay_two_where_the_mean_is_neither() -> None:
     l2_fails(windows)
 
 
-@pytest.mark.parametrize("wrong", [{"width": 30}, {"bins": 0}, {"temperature": float("inf")}])
+@pytest.mark.parametrize("wrong", [{"width": 30}, {"bins": 0}, {"temperature": float("inf")}, {"noise": -1.0}])
 def test_impossible_configurations_are_one_line(wrong: dict[str, float]) -> None:
     with pytest.raises(BadInput, match="bins: "):
         Bins(BinsConfig(**(SMALL | wrong)), STATE_ONLY)  # type: ignore[arg-type]
