@@ -82,8 +82,14 @@ def main(
 def lerobot(contest: Contest, python: Path, limit_s: float) -> list[Peer]:
     """LeRobot in both its layouts, named with its version."""
     frames, script = contest.folder / "frames.npz", Path(__file__).with_name("store_lerobot.py")
-    named = {"pictures": np.stack(contest.pictures), "actions": contest.actions, "cameras": np.array(CAMERAS)}
-    np.savez(frames, fps=np.array(RATE_HZ), chunk=np.array(CHUNK), **named)
+    np.savez(
+        frames,
+        pictures=np.stack(contest.pictures),
+        actions=contest.actions,
+        cameras=np.array(CAMERAS),
+        fps=np.array(RATE_HZ),
+        chunk=np.array(CHUNK),
+    )
     peers = []
     for layout in LAYOUTS:
         place = str(contest.folder / f"lerobot_{layout}")
