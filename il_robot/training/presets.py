@@ -109,7 +109,7 @@ PRESETS: dict[tuple[PolicyName, PresetName], Preset] = {
         image_width=300,
         history=6,
     ),
-    ("vinn", "tiny"): Preset(VinnConfig(), Recipe(steps=4000)),
+    ("vinn", "tiny"): Preset(VinnConfig(), Recipe(steps=12_000)),
     ("vinn", "tiny-image"): Preset(VinnConfig(), Recipe(steps=1500), cameras="first", objects=False),
     ("vinn", "paper"): Preset(
         VinnConfig(chunk_size=1, features=512, neighbours=16, beta=1.0, vision=VisionConfig(backbone="resnet18")),

@@ -86,8 +86,9 @@ def test_a_killed_recorder_makes_the_followers_hold_and_keeps_the_episode(tmp_pa
 
 def test_a_killed_policy_makes_the_followers_hold_and_the_episode_is_kept(tmp_path: Path) -> None:
     collect(tmp_path / "states", with_cameras(load_rig("sim"), ()), episodes=2)
-    train("act", (tmp_path / "states",), out=tmp_path / "run", steps=2)
-    with Launched(tmp_path, "deploy", f"policy:={tmp_path}/run", f"dataset:={tmp_path}/cube") as run:
+    train("act", (tmp_path / "states",), out=tmp_path / "run", steps=2, history=3)
+    chunks = ("execution:=receding", "execute:=5")
+    with Launched(tmp_path, "deploy", f"policy:={tmp_path}/run", f"dataset:={tmp_path}/cube", *chunks) as run:
         run.wait_for("recording ")
         time.sleep(2)
         os.kill(run.process("policy"), signal.SIGKILL)
