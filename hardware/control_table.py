@@ -1,7 +1,8 @@
 """Addresses and units of the Dynamixel X servos on Protocol 2.0.
 
-Checked against the model files XL330-M288, XL430-W250 and XM430-W350 of ROBOTIS' ``dynamixel_hardware_interface``;
-XL330-M077 and XM540-W270 share their tables. Values below address 64 are EEPROM: they
+Checked against the model files XL330-M077, XL330-M288, XL430-W250 and XM430-W350 of ROBOTIS'
+``dynamixel_hardware_interface`` and the e-Manual's tables of XM430-W350 (units, limits, factory values, stall torque);
+XM540-W270 shares them. Values below address 64 are EEPROM: they
 survive power-off, wear out, and can only be written while Torque_Enable is 0.
 """
 
