@@ -102,12 +102,13 @@ def test_the_driver_never_exceeds_the_velocity_limit_and_forgets_between_episode
         assert (np.abs(action - RIG.start) <= RIG.velocity * 0.02 + 1e-6).all()
 
 
-def test_an_open_loop_asks_the_policy_once_a_chunk() -> None:
+def test_an_open_loop_asks_the_policy_once_a_chunk_and_lets_it_watch_in_between() -> None:
     policy = Constant([0.0, 0.0, 0.0])
     driver = Driver(policy, OpenLoop(3), RIG, every=3)
     for step in range(7):
         driver.act(Observation(RIG.start, step * RIG.period_ns))
     assert [asked // RIG.period_ns for asked in policy.asked] == [0, 3, 6]
+    assert [watched // RIG.period_ns for watched in policy.watched] == [1, 2, 4, 5]
 
 
 @given(st.integers(1, 200).flatmap(lambda of: st.tuples(st.integers(0, of), st.just(of))))
@@ -134,8 +135,11 @@ def test_from_demonstrations_to_figures_and_a_film(tmp_path: Path, capsys: pytes
     collect(tmp_path / "data", small, episodes=1)
     train("bc", (tmp_path / "data",), out=tmp_path / "run", preset="tiny-image", steps=2, batch=4)
     capsys.readouterr()
-    evaluation = evaluate(tmp_path / "run", episodes=1, json=True, video=tmp_path / "film.mp4")
+    evaluation = evaluate(
+        tmp_path / "run", episodes=1, json=True, video=tmp_path / "film.mp4", execution="receding", execute=5
+    )
     told = json.loads(capsys.readouterr().out)
+    assert told["execution"] == {"how": "receding", "m": 0.01, "prefer": "oldest", "execute": 5}
     assert told["held"] == {"count": 0, "of": 1, "rate": 0.0, "low": 0.0, "high": evaluation.held.high}
     assert told["outcomes"][0]["seed"] == evaluation.outcomes[0].seed >= 1_000_000
     film = cv2.VideoCapture(str(tmp_path / "film.mp4"))
