@@ -19,6 +19,7 @@ import tyro
 from tyro.conf import Positional
 
 from il_robot import __version__
+from il_robot.arguments import told_in_one_line
 from il_robot.errors import BadInput, Fault, IlRobotError, nearest
 
 if TYPE_CHECKING:
@@ -179,7 +180,8 @@ def _run(words: list[str]) -> int:
     function = _function(name)
     # tyro drops a docstring's examples: give it all but the arguments, which it reads itself.
     told = inspect.cleandoc(function.__doc__ or "").partition("\nArgs:")[0].rstrip()
-    result = tyro.cli(function, prog=f"il-robot {name}", description=told, args=words[len(name.split()) :])
+    with told_in_one_line(function):
+        result = tyro.cli(function, prog=f"il-robot {name}", description=told, args=words[len(name.split()) :])
     return result if isinstance(result, int) else 0
 
 

@@ -47,6 +47,13 @@ def test_the_overview_lists_every_command(capsys: pytest.CaptureFixture[str]) ->
         (["launch", "collect", "dataset:=x", "rig:=simm"], ["'simm'", "did you mean 'sim'"]),
         (["launch", "deploy", "dataset:=x", "policy:=/nowhere"], ["policy:=/nowhere", "run of il-robot train"]),
         (["launch", "replay", "dataset:=x", "episode:=/nowhere"], ["episode:=/nowhere", "*.zarr"]),
+        (["train", "act", "x", "--out", "y", "--steps", "ten"], ["--steps ten: a whole number is needed"]),
+        (["train", "act", "x", "--out", "y", "--learning-rate", "a"], ["--learning-rate a: a number is needed"]),
+        (["train", "atc", "x", "--out", "y"], ["policy atc", "did you mean 'act'"]),
+        (["train", "act", "x"], ["missing: --out"]),
+        (["train", "act", "x", "--out", "y", "--treads", "2"], ["--treads 2", "did you mean '--threads'"]),
+        (["train", "act", "x", "--out", "y", "--steps"], ["--steps: a value is missing"]),
+        (["sim", "collect", "--out", "x", "--episodes", "1.5"], ["--episodes 1.5: a whole number is needed"]),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(

@@ -87,8 +87,8 @@ def train(
     rollouts: int = 0,
     tensorboard: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
     resume: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
-    augmenting: Annotated[Augmenting, tyro.conf.arg(prefix_name=False)] = Augmenting(),
-    computing: Annotated[Computing, tyro.conf.arg(prefix_name=False)] = Computing(),
+    augmenting: Annotated[Augmenting, tyro.conf.OmitArgPrefixes] = Augmenting(),
+    computing: Annotated[Computing, tyro.conf.OmitArgPrefixes] = Computing(),
 ) -> Result:
     """Trains a policy on demonstrations.
 

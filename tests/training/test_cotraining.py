@@ -93,7 +93,7 @@ def test_validation_is_of_the_first_dataset(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_trained_together_is_one_line(both: tuple[Path, Path], tmp_path: Path) -> None:
-    out, (mine, other) = tmp_path / "run", both
+    out, mine = tmp_path / "run", both[0]
     with pytest.raises(BadInput, match=r"its joints .* differ from"):
         train("bc", both, out=out)
     with pytest.raises(BadInput, match="--weights: 1 for 2 datasets"):

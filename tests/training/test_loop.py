@@ -178,7 +178,7 @@ def test_a_finished_run_trains_on(dataset: Path, tmp_path: Path) -> None:
 def test_batches_that_cannot_be_cut_are_one_line(dataset: Path, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="a batch of 8 cannot be cut into 3 equal parts"):
         replace(RECIPE, accumulate=3)
-    with pytest.raises(BadInput, match="colour 1.5; allowed: 0 to below 1"):
+    with pytest.raises(BadInput, match=r"colour 1\.5; allowed: 0 to below 1"):
         Augmentation(colour=1.5)
 
 

@@ -1,0 +1,77 @@
+"""What is wrong with a command line, in one line, where tyro would draw a box of ten."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import fields, is_dataclass
+from inspect import signature
+from typing import Any, get_type_hints
+
+import tyro._errors as parse
+from tyro._arguments import ArgumentDefinition
+
+from il_robot.errors import BadInput, nearest
+
+_KINDS = {"int": "a whole number", "float": "a number"}
+
+
+@contextmanager
+def told_in_one_line(function: Callable[..., Any]) -> Iterator[None]:
+    """While entered, an argument that tyro cannot use raises BadInput. ``function`` is the command."""
+
+    def tell(event: parse.ParseErrorEvent) -> None:
+        said = _said(event, function)
+        if said is not None:
+            raise BadInput(f"{event.prog}: {said}")
+
+    with parse.on_parse_error(tell):
+        yield
+
+
+def _said(event: parse.ParseErrorEvent, function: Callable[..., Any]) -> str | None:
+    """One line; None for what is rare enough to be left to tyro."""
+    match event:
+        case parse.InstantiationFailure(message=message, argument=argument) if argument is not None:
+            return _unusable(message, _name(argument))
+        case parse.InvalidChoice(argument=argument, value=value, choices=choices):
+            return f"{_name(argument)} {value}: {nearest(value, choices)}"
+        case parse.BadValue(argument=argument):
+            return f"{_name(argument)}: a value is missing"
+        case parse.MissingArgs(missing_arguments=missing, unrecognized_tokens=unknown):
+            names = ", ".join(_name(one.arg) for one in missing)
+            also = f"; not known: {' '.join(unknown)}{_meant(unknown[0], function)}" if unknown else ""
+            return f"missing: {names}{also}"
+        case parse.UnrecognizedArgs(tokens=tokens):
+            return f"not known: {' '.join(tokens)}{_meant(tokens[0], function)}"
+    return None
+
+
+def _unusable(message: str, name: str) -> str:
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", message)
+    value = re.search(r"base 10: '(.*)'|to float: '(.*)'", plain)
+    given = "" if value is None else " " + next(group for group in value.groups() if group is not None)
+    if "invalid literal for int" in plain:
+        return f"{name}{given}: {_KINDS['int']} is needed"
+    if "to float" in plain:
+        return f"{name}{given}: {_KINDS['float']} is needed"
+    return f"{name}{given}: " + " ".join(plain.splitlines()[0].split())
+
+
+def _name(argument: ArgumentDefinition) -> str:
+    """As it is typed: ``--steps``, or the name of a word without an option."""
+    return argument.display_name()
+
+
+def _meant(token: str, function: Callable[..., Any]) -> str:
+    return f"; {nearest(token, _options(function))}" if token.startswith("--") else ""
+
+
+def _options(function: Callable[..., Any]) -> list[str]:
+    """The options of a command, those of its groups too."""
+    kinds, names = get_type_hints(function), []
+    for name, parameter in signature(function).parameters.items():
+        if parameter.kind is parameter.KEYWORD_ONLY:
+            names += [field.name for field in fields(kinds[name])] if is_dataclass(kinds[name]) else [name]
+    return [f"--{name.replace('_', '-')}" for name in names]
