@@ -91,7 +91,7 @@ def test_mistakes_are_one_line_with_the_nearest_word(name: str, arguments: dict[
         ("collect", {"seed": "-7"}, "seed:=-7; allowed: a whole number, at least 0"),
         ("collect", {"style": "humn"}, "did you mean 'human'"),
         ("deploy", {"execution": "ensembel"}, "did you mean 'ensemble'"),
-        ("deploy", {"prefer": "new"}, "prefer 'new'; .*allowed: newest, oldest"),
+        ("deploy", {"prefer": "new"}, "did you mean 'newest'? allowed: newest, oldest"),
         ("deploy", {"m": "-1"}, "m -1.0; allowed: 0 to 100"),
         ("deploy", {"execute": "0"}, "execute:=0; allowed: a whole number, at least 1"),
         ("deploy", {"divice": "cuda"}, "did you mean 'device'"),
