@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from il_robot.errors import BadInput
 from il_robot.policies.inputs import Inputs
-from il_robot.policies.network import Batch, Loss, valid_l1
+from il_robot.policies.network import Batch, Loss, kl_from_standard_normal, valid_l1
 from il_robot.policies.sizes import check_sizes
 from il_robot.policies.transformer import DecoderLayer, EncoderLayer, sinusoid, xavier
 from il_robot.policies.vision import CameraEncoder, VisionConfig
@@ -84,11 +84,6 @@ class StyleEncoder(nn.Module):
         tokens = self.layers[-1](tokens, self.position, pad, only=1)
         mean, log_variance = self.head(tokens[:, 0]).chunk(2, -1)
         return mean, log_variance
-
-
-def kl_from_standard_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """``KL(N(mean, exp(log_variance)) || N(0, 1))``, summed over the latent, averaged over the batch."""
-    return 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance).sum(-1).mean()
 
 
 class Act(nn.Module):

@@ -113,3 +113,8 @@ def valid_mean(error_BkJ: Tensor, pad_Bk: Tensor, absent_BJ: Tensor | None = Non
     count_B = valid_Bk.sum(-1)
     per_window_B = error_Bk.sum(-1) / count_B.clamp(min=1)
     return per_window_B.sum() / (count_B > 0).sum().clamp(min=1)
+
+
+def kl_from_standard_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """``KL(N(mean, exp(log_variance)) || N(0, 1))``, summed over the latent, averaged over the batch."""
+    return 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance).sum(-1).mean()

@@ -15,3 +15,8 @@ def check_sizes(policy: str, dropout: float, **sizes: int) -> None:
             raise BadInput(f"{policy}: {name} {size}; allowed: 1 to {LARGEST}")
     if not 0 <= dropout < 1:
         raise BadInput(f"{policy}: dropout {dropout}; allowed: 0 to below 1")
+
+
+def check_hidden(policy: str, hidden: tuple[int, ...]) -> None:
+    """Raises BadInput when the width of a perceptron's hidden layer is not in 1 .. LARGEST."""
+    check_sizes(policy, 0.0, **{f"hidden[{number}]": size for number, size in enumerate(hidden)})
