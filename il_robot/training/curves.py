@@ -24,10 +24,12 @@ def draw_curves(metrics: Mapping[str, Sequence[Mapping[str, Any]]], path: Path) 
     figure = Figure(figsize=(5.0 * len(kinds), 3.6 + 0.2 * len(metrics)), layout="constrained")
     panels = figure.subplots(1, len(kinds), squeeze=False)[0]
     for key, axes in zip(kinds, panels, strict=True):
-        for name, lines in metrics.items():
+        for number, (name, lines) in enumerate(metrics.items()):
+            # Ten colours, then the same ones dashed, dotted ...
+            style = ("-", "--", ":", "-.")[number // 10 % 4]
             points = [(line["step"], line[key]) for line in lines if key in line]
             steps, values = zip(*points, strict=True) if points else ((), ())
-            axes.plot(steps, values, label=name, lw=1.2, marker="." if len(points) < 30 else None)
+            axes.plot(steps, values, style, label=name, lw=1.2, marker="." if len(points) < 30 else None)
         axes.set(xlabel="step", title=_DRAWN[key])
         if key == "held":
             axes.set_ylim(-0.02, 1.02)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json as json_text
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, stdev
@@ -77,6 +78,8 @@ def compare(folders: Sequence[Path], *, json: bool = False, picture: Path | None
     else:
         console = Console()
         console.print(_table(found))
+        for path, told in _odd(found).items():
+            console.print(f"{path} differs: {told}", soft_wrap=True, highlight=False)
         if seeds:
             console.print(_seeds_table(seeds))
     if picture is not None:
@@ -131,8 +134,11 @@ def read_run(path: Path) -> Run:
 
 def _settings(description: Description) -> dict[str, Any]:
     data = cattrs.unstructure(description)
-    told = {"policy": description.policy, **{name: data[name] for name in ("network", "recipe", "inputs")}}
+    told = {"policy": description.policy, **{name: data[name] for name in ("network", "recipe")}}
     return dict(_flat(told)) | {
+        "cameras": " ".join(f"{c.name} {c.height}x{c.width}" for c in description.inputs.cameras),
+        "objects": " ".join(description.inputs.objects),
+        "history": description.inputs.history,
         "datasets": " ".join(description.data.datasets),
         "weights": " ".join(f"{weight:g}" for weight in description.data.weights),
         "episodes": len(description.data.train),
@@ -147,30 +153,36 @@ def _flat(data: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield prefix + name, value
 
 
-def _differing(found: Sequence[Run]) -> list[str]:
-    names = dict.fromkeys(name for run in found for name in run.settings)
-    return [name for name in names if len({str(run.settings.get(name)) for run in found}) > 1]
+def _odd(found: Sequence[Run]) -> dict[Path, str]:
+    """Run -> the settings in which it differs from what most runs of its policy have; those that do not are left."""
+    odd: dict[Path, str] = {}
+    for policy in dict.fromkeys(run.policy for run in found):
+        group = [run for run in found if run.policy == policy]
+        usual = {
+            name: Counter(str(run.settings.get(name)) for run in group).most_common(1)[0][0]
+            for name in group[0].settings
+        }
+        for run in group:
+            told = [
+                f"{name.partition('.')[2] or name} {value if str(value) else 'none'}"
+                for name, value in run.settings.items()
+                if str(value) != usual.get(name)
+            ]
+            if told:
+                odd[run.path] = ", ".join(told)
+    return odd
 
 
 def _table(found: Sequence[Run]) -> Table:
     table = Table(title=f"{len(found)} runs")
     table.add_column("run", overflow="fold")
-    for heading in ("policy", "seed", "steps", "loss", "validation", "held", "CPU s"):
-        table.add_column(heading, justify="right")
-    differing = [name for name in _differing(found) if name not in ("policy", "recipe.steps")]
-    table.add_column("differs in", overflow="fold")
+    for heading in ("policy", "seed", "steps", "loss", "valid.", "held", "CPU s"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for run in found:
-        # A setting that only other policies have is no difference worth a line.
-        odd = ", ".join(f"{name} {run.settings[name]}" for name in differing if _worth(run, name, found))
         steps = f"{run.step}" if run.step >= run.steps else f"{run.step} of {run.steps}"
-        table.add_row(
-            str(run.path), run.policy, str(run.seed), steps, *(_said(name, getattr(run, name)) for name in FIGURES), odd
-        )
+        figures = [_said(name, getattr(run, name)) for name in FIGURES]
+        table.add_row(str(run.path), run.policy, str(run.seed), steps, *figures)
     return table
-
-
-def _worth(run: Run, name: str, found: Iterable[Run]) -> bool:
-    return name in run.settings and all(name in other.settings for other in found)
 
 
 def _said(name: str, value: float | None) -> str:

@@ -38,7 +38,7 @@ def test_a_table_tells_in_what_runs_differ(
     monkeypatch.chdir(trained)
     runs((Path("odd"), Path("three")), picture=trained / "curves.png")
     out = capsys.readouterr().out
-    assert "network.chunk_size 4" in out
+    assert "odd differs: chunk_size 4, steps 2" in out
     assert "±" in out
     assert (trained / "curves.png").read_bytes().startswith(b"\x89PNG")
 
