@@ -162,14 +162,23 @@ class ArmLoop:
             with self._fresh:
                 self._newest = state
                 self._fresh.notify_all()
+        # One that missed the last cycle goes at once; this cycle's is waited for all the same, or every later one
+        # would go a cycle late.
+        late = self._send_command()
         with self._fresh:
             # A command comes half a period after the read it was made from: waiting here saves the other half.
             left_s = began_s + self._wait_s - time.monotonic()
-            if self._driven and left_s > 0:
+            if (late or self._driven) and left_s > 0:
                 self._fresh.wait_for(lambda: self._command is not None or self._stopping.is_set(), left_s)
+        self._driven = self._send_command() or late
+
+    def _send_command(self) -> bool:
+        """Sends the command that waits, if one does; whether one did."""
+        with self._fresh:
             command, since_ns, self._command = self._command, self._since_ns, None
-            self._driven = command is not None
-        if command is not None:
-            self._arm.command(command)
-            if since_ns is not None:
-                self.leader_to_wire.add(time.time_ns() - since_ns)
+        if command is None:
+            return False
+        self._arm.command(command)
+        if since_ns is not None:
+            self.leader_to_wire.add(time.time_ns() - since_ns)
+        return True
