@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from il_robot.errors import BadInput
 from il_robot.policies.catalogue import Config, Network, build
 from il_robot.policies.inputs import CameraInput, Inputs
 from il_robot.policies.network import Batch, Remembering
+from il_robot.rig import Arm, Joint, Rig
 from il_robot.training.checkpoint import fill, load_tensors, save_tensors
+from il_robot.training.description import Data, Description, this_software
+from il_robot.training.loaded_policy import LoadedPolicy
+from il_robot.training.presets import Recipe
+from il_robot.training.statistics import Statistics
+from il_robot.types import Observation
+
+RIG = Rig("toy", 50.0, (Arm("left", tuple(Joint(name, -3, 3, 3) for name in ("a", "b", "c"))),))
 
 STATE_ONLY = Inputs(joints=("a", "b", "c"), objects=("cube",))
 ONE_CAMERA = Inputs(joints=("a", "b", "c"), cameras=(CameraInput("top", 24, 32),))
@@ -43,13 +53,37 @@ def random_batch(inputs: Inputs, size: int, chunk_size: int, seed: int = 0) -> B
     )
 
 
+def _tensors(batch: Batch) -> list[Tensor]:
+    return [batch.state_BS, *batch.images_BHWC.values()]
+
+
 def loss_of(network: Network, batch: Batch, seed: int = 0) -> Tensor:
     torch.manual_seed(seed)
     return network.loss(batch).total
 
 
+def predicted(network: Network, batch: Batch, seed: int = 0) -> Tensor:
+    torch.manual_seed(seed)
+    with torch.no_grad():
+        return network.predict(batch.state_BS, batch.images_BHWC)
+
+
+class Predict(nn.Module):
+    """A network as what torch.compile and torch.export take."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, state_BS: Tensor, images_BHWC: dict[str, Tensor]) -> Tensor:
+        return self.network.predict(state_BS, images_BHWC)
+
+
 class PolicyContract(ABC):
     """Inherit, and give a small configuration."""
+
+    overfit_steps = 120
+    """Training steps that suffice to learn eight samples by heart."""
 
     @abstractmethod
     def config(self, chunk_size: int) -> Config:
@@ -84,15 +118,73 @@ class PolicyContract(ABC):
     @EVERY
     def test_a_sample_does_not_see_the_others(self, inputs: Inputs) -> None:
         network, batch = self.network(inputs).eval(), random_batch(inputs, 4, 6)
-        together = network.predict(batch.state_BS, batch.images_BHWC)
-        alone = network.predict(batch.state_BS[2:3], {name: image[2:3] for name, image in batch.images_BHWC.items()})
-        torch.testing.assert_close(together[2:3], alone, atol=1e-5, rtol=1e-4)
+        others = random_batch(inputs, 4, 6, seed=1)
+        for told, shown in zip(_tensors(others), _tensors(batch), strict=True):
+            told[2] = shown[2]
+        torch.testing.assert_close(predicted(network, others)[2], predicted(network, batch)[2], atol=1e-5, rtol=1e-4)
 
     def test_a_seed_determines_everything(self) -> None:
         batch = random_batch(TWO_CAMERAS, 4, 6)
         first, second, other = (loss_of(self.network(TWO_CAMERAS, seed=seed), batch) for seed in (1, 1, 2))
         assert first == second
         assert first != other
+
+    def test_a_prediction_follows_the_seed_or_a_generator_of_its_own(self) -> None:
+        network, batch = self.network(ONE_CAMERA).eval(), random_batch(ONE_CAMERA, 3, 6)
+        assert torch.equal(predicted(network, batch, 5), predicted(network, batch, 5))
+        if "generator" not in inspect.signature(network.predict).parameters:
+            assert torch.equal(predicted(network, batch, 5), predicted(network, batch, 6))
+            return
+        draw = [torch.Generator().manual_seed(5) for _ in range(2)]
+        before = torch.get_rng_state()
+        first, second = (network.predict(batch.state_BS, batch.images_BHWC, generator) for generator in draw)
+        assert torch.equal(first, second)
+        assert torch.equal(torch.get_rng_state(), before), "it drew from torch's own generator as well"
+
+    def test_can_be_compiled_and_exported(self) -> None:
+        """As one graph without a break; ``aot_eager`` runs it without the minutes of a code generator."""
+        torch.compiler.reset()  # the graphs of other tests count against a limit
+        network, batch = self.network(ONE_CAMERA, 3).eval(), random_batch(ONE_CAMERA, 2, 3)
+        seen = (batch.state_BS, dict(batch.images_BHWC))
+        expected = predicted(network, batch)
+        with torch.no_grad():
+            exported = torch.export.export(Predict(network), seen, strict=False).module()
+            for program in (torch.compile(Predict(network), backend="aot_eager", fullgraph=True), exported):
+                torch.manual_seed(0)
+                torch.testing.assert_close(program(*seen), expected, atol=1e-5, rtol=1e-4)
+
+    @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+    @EVERY
+    def test_a_gpu_computes_the_same(self, inputs: Inputs) -> None:
+        network, batch = self.network(inputs).eval(), random_batch(inputs, 4, 6)
+        expected = self._drawn_on_the_cpu(network, batch)
+        there = self._drawn_on_the_cpu(network.cuda(), batch.to(torch.device("cuda")))
+        torch.testing.assert_close(there.cpu(), expected, atol=1e-3, rtol=1e-3)
+
+    def _drawn_on_the_cpu(self, network: Network, batch: Batch) -> Tensor:
+        drawn = {}
+        if "generator" in inspect.signature(network.predict).parameters:
+            drawn = {"generator": torch.Generator().manual_seed(0)}
+        with torch.no_grad():
+            chunk: Tensor = network.predict(batch.state_BS, batch.images_BHWC, **drawn)
+        return chunk
+
+    def test_normalisation_goes_there_and_back(self) -> None:
+        """What drives is the network's answer to the normalised state, in radians again."""
+        inputs, rig = Inputs(joints=RIG.joint_names), RIG
+        statistics = Statistics((0.3, 0.0, -2.0), (0.1, 1.0, 3.0), (1.0, 0.5, -1.0), (0.2, 0.1, 2.0))
+        network = self.network(inputs).eval()
+        description = Description(
+            "any", self.config(6), inputs, statistics, rig, Recipe(), 0, Data((), (), ()), this_software()
+        )
+        qpos = np.array([0.5, 0.2, 1.0], np.float32)
+        torch.manual_seed(0)
+        chunk = LoadedPolicy(description, network).predict(Observation(qpos, 0))
+        state = torch.from_numpy((qpos - np.float32([0.3, 0.0, -2.0])) / np.float32([0.1, 1.0, 3.0]))
+        answer = predicted(network, Batch(state.unsqueeze(0), {}, torch.zeros(1, 6, 3), torch.zeros(1, 6).bool()))
+        expected = answer[0].numpy() * np.float32([0.2, 0.1, 2.0]) + np.float32([1.0, 0.5, -1.0])
+        np.testing.assert_allclose(chunk.qpos, expected, atol=1e-5, rtol=1e-4)
+        np.testing.assert_allclose(statistics.normalise_action(chunk.qpos), answer[0], atol=1e-4, rtol=1e-3)
 
     @EVERY
     def test_saved_and_loaded_it_predicts_the_same(self, inputs: Inputs, tmp_path: Path) -> None:
@@ -101,8 +193,7 @@ class PolicyContract(ABC):
         save_tensors(path, network.state_dict(), {})
         other = self.network(inputs, seed=9).eval()
         fill(other, load_tensors(path)[0], path)
-        before, after = (n.predict(batch.state_BS, batch.images_BHWC) for n in (network, other))
-        assert torch.equal(before, after)
+        assert torch.equal(predicted(network, batch), predicted(other, batch))
 
     def test_weights_of_other_inputs_are_refused(self, tmp_path: Path) -> None:
         with pytest.raises(BadInput, match="does not fit its configuration"):
@@ -113,12 +204,11 @@ class PolicyContract(ABC):
         network, batch = self.network(inputs), random_batch(inputs, 8, 6)
         optimiser = torch.optim.Adam(network.parameters(), lr=5e-3)
         first = float(loss_of(network, batch).detach())
-        for _ in range(120):
+        for _ in range(self.overfit_steps):
             optimiser.zero_grad()
             network.loss(batch).total.backward()
             optimiser.step()
         if isinstance(network, Remembering):
             network.memorise([batch])
-        predicted = network.predict(batch.state_BS, batch.images_BHWC)
-        error = (predicted - batch.action_BkJ).abs()[~batch.pad_Bk].mean()
-        assert float(error.detach()) < 0.3 * first
+        error = (predicted(network.eval(), batch) - batch.action_BkJ).abs()[~batch.pad_Bk].mean()
+        assert float(error) < 0.3 * first

@@ -6,7 +6,8 @@ from policy_contract import ONE_CAMERA, STATE_ONLY, PolicyContract, random_batch
 from torch import nn
 
 from il_robot.errors import BadInput
-from il_robot.policies.act import Act, ActConfig, kl_from_standard_normal
+from il_robot.policies.act import Act, ActConfig
+from il_robot.policies.network import kl_from_standard_normal
 from il_robot.policies.transformer import Attention, DecoderLayer, EncoderLayer
 from il_robot.policies.vision import VisionConfig
 
