@@ -73,6 +73,8 @@ def evaluate(
     driver = Driver(policy, executed.build(len(policy.rig.joints), k), policy.rig, executed.every(k))
     # Networks of this size run fastest on one thread, as in the policy node.
     torch.set_num_threads(1)
+    # Some policies draw their chunks: the same seed, the same drive.
+    torch.manual_seed(seed)
     console = Console(stderr=json)
     with (
         closing(World(policy.rig, task)) as world,

@@ -20,13 +20,40 @@ def test_spatial_softmax_finds_the_bright_spot() -> None:
     assert (column, row) == pytest.approx((-0.5, 1.0), abs=1e-3)
 
 
-def test_resnet_has_torchvisions_parameter_names() -> None:
+TORCHVISION = """
+conv1 64 3 7 7 bn1
+layer1.0.conv1 64 64 3 3 layer1.0.bn1
+layer1.0.conv2 64 64 3 3 layer1.0.bn2
+layer1.1.conv1 64 64 3 3 layer1.1.bn1
+layer1.1.conv2 64 64 3 3 layer1.1.bn2
+layer2.0.conv1 128 64 3 3 layer2.0.bn1
+layer2.0.conv2 128 128 3 3 layer2.0.bn2
+layer2.0.downsample.0 128 64 1 1 layer2.0.downsample.1
+layer2.1.conv1 128 128 3 3 layer2.1.bn1
+layer2.1.conv2 128 128 3 3 layer2.1.bn2
+layer3.0.conv1 256 128 3 3 layer3.0.bn1
+layer3.0.conv2 256 256 3 3 layer3.0.bn2
+layer3.0.downsample.0 256 128 1 1 layer3.0.downsample.1
+layer3.1.conv1 256 256 3 3 layer3.1.bn1
+layer3.1.conv2 256 256 3 3 layer3.1.bn2
+layer4.0.conv1 512 256 3 3 layer4.0.bn1
+layer4.0.conv2 512 512 3 3 layer4.0.bn2
+layer4.0.downsample.0 512 256 1 1 layer4.0.downsample.1
+layer4.1.conv1 512 512 3 3 layer4.1.bn1
+layer4.1.conv2 512 512 3 3 layer4.1.bn2
+"""
+"""Each convolution of torchvision's resnet18, the shape of its weight, and the batch norm that follows."""
+
+
+def test_resnet_has_torchvisions_parameter_names_and_shapes() -> None:
+    expected = {}
+    for line in TORCHVISION.strip().splitlines():
+        convolution, *shape, norm = line.split()
+        expected[f"{convolution}.weight"] = tuple(map(int, shape))
+        for part in ("weight", "bias", "running_mean", "running_var"):
+            expected[f"{norm}.{part}"] = (int(shape[0]),)
     network = ResNet18()
-    names = set(network.state_dict())
-    assert {"conv1.weight", "bn1.running_var", "layer2.0.downsample.1.weight", "layer4.1.bn2.bias"} <= names
-    # torchvision's resnet18 without its classifier and without the counts of batches.
-    assert len(names) == 100
-    assert sum(p.numel() for n, p in network.state_dict().items() if "running" not in n) == 11_689_512 - 513_000
+    assert {name: tuple(value.shape) for name, value in network.state_dict().items()} == expected
     assert network(torch.zeros(1, 3, 64, 96)).shape == (1, 512, 2, 3)
 
 
