@@ -31,6 +31,7 @@ class Changes:
     history: int | None = None
     shift: float | None = None
     colour: float | None = None
+    imagenet: str | None = None
     threads: int | None = None
     accumulate: int | None = None
     precision: Precision | None = None

@@ -42,6 +42,8 @@ class Recipe:
     average: float = 0.995
     """Decay of the exponential average of the weights; the average is what drives."""
     augmentation: Augmentation = field(default_factory=Augmentation)
+    imagenet: str = ""
+    """File of torchvision's resnet18 weights (safetensors) that image encoders start from; empty: random weights."""
     threads: int = 1
     """CPU threads; more than one finishes sooner but costs more CPU time in total for small networks."""
     accumulate: int = 1

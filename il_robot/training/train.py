@@ -15,6 +15,7 @@ from rich.progress import Progress as Bar
 
 from il_robot.errors import BadInput
 from il_robot.policies.catalogue import PolicyName, build
+from il_robot.policies.resnet import start_from_imagenet
 from il_robot.training.checkpoint import weights_path
 from il_robot.training.demonstrations import Demonstrations, demonstrations
 from il_robot.training.description import CONFIG, Description, write_description
@@ -82,6 +83,7 @@ def train(
     history: Annotated[int | None, _NUMBER] = None,
     cameras: Annotated[tuple[str, ...] | None, _NAMES] = None,
     weights: Annotated[tuple[float, ...], tyro.conf.arg(help_behavior_hint="", metavar="[FLOAT ...]")] = (),
+    imagenet: Path | None = None,
     seed: int = 0,
     seeds: Annotated[tuple[int, ...], tyro.conf.arg(help_behavior_hint="", metavar="[INT ...]")] = (),
     rollouts: int = 0,
@@ -117,6 +119,7 @@ def train(
         cameras: Cameras that the policy looks at.
         weights: Co-training: how often each dataset is seen, relative to the others. The policy is for the first
             one's rig; what others lack is padded. Without: all windows are seen equally often, on one rig.
+        imagenet: Start each ResNet-18 from this safetensors file of torchvision's resnet18. Without: random weights.
         seed: Of the weights, the order of samples and the styles.
         seeds: Train once for each of these, in OUT/seed_N, and compare.
         rollouts: Fresh starts driven in simulation at every save; the checkpoint "best" is then the one that held
@@ -132,7 +135,7 @@ def train(
         raise BadInput(f"--rollouts {rollouts} must be at least 0")
     if len(set(seeds)) < len(seeds):
         raise BadInput(f"--seeds {' '.join(map(str, seeds))}: one is named twice")
-    settings = asdict(computing)
+    settings = asdict(computing) | {"imagenet": None if imagenet is None else str(imagenet)}
     device = settings.pop("device")
     changes = Changes(steps, batch, learning_rate, chunk_size, cameras, history, **asdict(augmenting), **settings)
     chosen = demonstrations(datasets, weights)
@@ -204,6 +207,8 @@ class _Command:
         validation = self._windows(description, out, bar, validation=True) if looks_back else None
         torch.manual_seed(description.seed)
         network = build(description.network, description.inputs)
+        if not weights_path(out, "resume").exists():
+            start_from_imagenet(network, description.recipe.imagenet)
         judge = None
         if self.rollouts and self.world.first:
             judge = stack.enter_context(simulated_judge(description, self.rollouts, self.device))

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from il_robot.errors import BadInput
-from il_robot.policies.resnet import ResNet18, load_imagenet
-from il_robot.policies.vision import SmallConv, SpatialSoftmax
+from il_robot.policies.bc import Bc, BcConfig
+from il_robot.policies.inputs import CameraInput, Inputs
+from il_robot.policies.resnet import ResNet18, load_imagenet, start_from_imagenet
+from il_robot.policies.vision import SmallConv, SpatialSoftmax, VisionConfig
 
 
 def test_spatial_softmax_finds_the_bright_spot() -> None:
@@ -68,6 +70,18 @@ def test_imagenet_weights_come_from_a_file(tmp_path: Path) -> None:
         load_imagenet(ours, tmp_path / "other.safetensors")
     with pytest.raises(BadInput, match="not a safetensors file"):
         load_imagenet(ours, tmp_path / "absent.safetensors")
+
+
+def test_a_policy_starts_from_imagenet(tmp_path: Path) -> None:
+    save_file(ResNet18().state_dict(), tmp_path / "resnet18.safetensors")
+    inputs = Inputs(("a",), cameras=(CameraInput("top", 64, 64),))
+    policy = Bc(BcConfig(vision=VisionConfig("resnet18")), inputs)
+    start_from_imagenet(policy, "")
+    start_from_imagenet(policy, str(tmp_path / "resnet18.safetensors"))
+    ours = policy.state_dict()["observation.cameras.backbones.0.conv1.weight"]
+    assert torch.equal(ours, load_file(tmp_path / "resnet18.safetensors")["conv1.weight"])
+    with pytest.raises(BadInput, match="this policy has no ResNet-18"):
+        start_from_imagenet(Bc(BcConfig(), inputs), "resnet18.safetensors")
 
 
 @pytest.mark.parametrize("channels", [(8,), (8, 12), (8, 0)])
