@@ -19,7 +19,7 @@ def test_there_and_back(rig: Rig, arm: str, offset: list[float]) -> None:
     kinematics = ArmKinematics(rig, arm)
     start = rig.start[rig.arm_slice(arm)][:6].astype(float)
     goal = kinematics.tool(np.clip(start + offset, kinematics.lower, kinematics.upper))
-    joints, error = kinematics.solve(start, goal, iterations=200)
+    joints, error = kinematics.solve(start, goal, iterations=400)
     assert (joints >= kinematics.lower).all() and (joints <= kinematics.upper).all()
     assert error < 2e-3
     assert np.linalg.norm(kinematics.tool(joints).error_to(goal)) == pytest.approx(error, abs=1e-9)
