@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-import mujoco
 import numpy as np
 import pytest
 from hypothesis import given
@@ -26,6 +25,9 @@ from hardware.leader import FAST_RAD_S, Leader
 from hardware.wiring import load_wiring
 from il_robot.control.rate import SystemClock
 from il_robot.errors import BadInput
+from il_robot.sim import headless  # noqa: F401  (chooses the GL before mujoco is imported, for the tests after this)
+
+import mujoco  # isort: skip
 
 RIG = load_rig("aloha")
 WIRING, CALIBRATION = load_wiring(RIG, "aloha")
