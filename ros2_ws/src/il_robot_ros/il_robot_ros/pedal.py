@@ -23,8 +23,8 @@ from il_robot_ros import process, topics
 from il_robot_ros.diagnostics import Diagnostics, Health, Level
 from il_robot_ros.parameters import declare, parameter
 
-PARTING_S = 0.5
-"""How long a lost keyboard waits for the run to end before it is a fault: no other will come."""
+PARTING_S = 1.0
+"""How long a lost pedal waits for the run to end before it is news: what ends a run takes its pedal with it."""
 
 
 @dataclass(frozen=True)
