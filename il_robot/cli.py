@@ -10,8 +10,11 @@ import importlib
 import importlib.util
 import inspect
 import os
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -140,7 +143,10 @@ def sim_collect(
     from calibration.rig_file import load_rig
     from il_robot.sim.collect import collect, with_cameras
 
-    chosen = with_cameras(load_rig(rig), cameras, size)
+    found = load_rig(rig)
+    if not found.simulated:
+        raise BadInput(f"--rig {rig} is a real rig; allowed: a simulated one, such as sim")
+    chosen = with_cameras(found, cameras, size)
     with Progress(console=Console(stderr=True), transient=True) as bar:
         row = bar.add_task("demonstrations", total=episodes)
 
@@ -177,12 +183,31 @@ def _run(words: list[str]) -> int:
     name = next((" ".join(words[:n]) for n in (3, 2, 1) if " ".join(words[:n]) in COMMANDS), None)
     if name is None:
         return _list(words)
-    function = _function(name)
+    with _interrupted_at_once():
+        function = _function(name)
     # tyro drops a docstring's examples: give it all but the arguments, which it reads itself.
     told = inspect.cleandoc(function.__doc__ or "").partition("\nArgs:")[0].rstrip()
     with told_in_one_line(function):
         result = tyro.cli(function, prog=f"il-robot {name}", description=told, args=words[len(name.split()) :])
     return result if isinstance(result, int) else 0
+
+
+@contextmanager
+def _interrupted_at_once() -> Iterator[None]:
+    """While libraries load there is nothing to put away, and some turn a Ctrl-C into errors of their own."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, _leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _leave(*_: object) -> None:
+    os.write(2, b"interrupted\n")
+    os._exit(130)
 
 
 def _function(name: str) -> Callable[..., Any]:

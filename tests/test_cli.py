@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -100,3 +103,19 @@ def test_help_needs_neither_ros_nor_torch_nor_mujoco() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env={**os.environ})
     assert done.returncode == 0, done.stderr
+
+
+def test_ctrl_c_while_libraries_load_is_an_interruption_and_nothing_else(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "il_robot.cli", "train", "act", str(tmp_path), "--out", str(tmp_path / "run")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as command:
+        while "libtorch" not in Path(f"/proc/{command.pid}/maps").read_text():
+            assert command.poll() is None, "it ended before it had loaded"
+            time.sleep(0.01)
+        command.send_signal(signal.SIGINT)
+        assert command.wait(30) == 130
+        assert command.stdout is not None
+        assert command.stdout.read() == "interrupted\n"

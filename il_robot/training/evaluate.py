@@ -60,7 +60,7 @@ def evaluate(
         m: Of the ensemble: weights exp(-m i), i = 0 the preferred prediction; 0 = all alike.
         prefer: Of the ensemble: which prediction for a moment weighs most.
         execute: Of receding: steps of each chunk.
-        weights: last, or best by validation loss.
+        weights: last, or best: what held most in training's --rollouts, else the lowest validation loss.
         device: cpu, or cuda.
     """
     if episodes < 1:

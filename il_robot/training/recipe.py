@@ -60,7 +60,10 @@ class Recipe:
 
     def __post_init__(self) -> None:
         if min(self.steps, self.batch) < 1 or self.threads < 0:
-            raise BadInput(f"{self.steps} steps of {self.batch} on {self.threads} threads; allowed: 1, 1, 0 and more")
+            raise BadInput(
+                f"steps {self.steps}, batch {self.batch}, threads {self.threads}; "
+                "allowed: steps and batch from 1, threads from 0"
+            )
         if not (0 < self.learning_rate < math.inf and 0 < self.clip < math.inf):
             raise BadInput(f"learning rate {self.learning_rate}, clip {self.clip} must be above 0 and finite")
         if self.accumulate < 1 or self.workers < 0:

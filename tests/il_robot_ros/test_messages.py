@@ -155,3 +155,13 @@ def test_a_chunk_that_is_not_a_number_is_bad_input() -> None:
     message = messages.to_chunk(ActionChunk(qpos, 10**18, RIG.period_ns), RIG.joint_names)
     with pytest.raises(BadInput, match="not numbers"):
         messages.from_chunk(message, RIG.joint_names, RIG.period_ns)
+
+
+@pytest.mark.parametrize("frame_id", ["9/0/0", "0/0", "driver/0/0", ""])
+def test_a_step_of_no_known_mode_is_one_line(frame_id: str) -> None:
+    zeros = np.zeros(len(RIG.joints), np.float32)
+    step = Step(1, Observation(zeros, 1, zeros, zeros), (1,) * len(RIG.arms), zeros, zeros, Mode.ROBOT)
+    message = messages.to_step(step, RIG)
+    message.header.frame_id = frame_id
+    with pytest.raises(BadInput, match="allowed: mode/intervention/gate"):
+        messages.from_step(message, RIG)

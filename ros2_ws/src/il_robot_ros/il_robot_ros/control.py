@@ -25,7 +25,7 @@ from il_robot.control.session import Session
 from il_robot.control.takeover import State, Takeover
 from il_robot.errors import Fault
 from il_robot.rig import NS_PER_S
-from il_robot.types import Floats, Step
+from il_robot.types import Floats, Gate, Step
 from il_robot_ros import messages, process, topics
 from il_robot_ros.clock import clock_of
 from il_robot_ros.control_inbox import Inbox
@@ -69,6 +69,7 @@ class ControlNode:
         self._rival: str | None = None
         self._faults: tuple[str, ...] = ("starting",)
         self._refused = False
+        self._not_finite = False
         self._leader_to_command = Latencies()
         self._torque: bool | None = None
         self._driver = ""
@@ -179,6 +180,10 @@ class ControlNode:
             self._node.get_logger().error(f"HOLD: {'; '.join(self._faults)}")
         elif before and not self._faults:
             self._node.get_logger().info("hold ended")
+        not_finite = bool(outcome.step.gate & Gate.NOT_FINITE)
+        if not_finite and not self._not_finite:
+            self._node.get_logger().error("HOLD: the followers are asked for what is not a number")
+        self._not_finite = not_finite
         driver = "hold" if self._faults else self._session.takeover.state.name.lower()
         if driver != self._driver:
             self._driver = driver

@@ -178,7 +178,8 @@ def from_step(message: JointTrajectory, rig: Rig) -> Step:
         raise BadInput(f"a step of another rig than {rig.name}: joints {', '.join(message.joint_names)}")
     time_ns = from_stamp(message.header.stamp)
     try:
-        mode, intervention, gate = (int(number) for number in message.header.frame_id.split("/"))
+        number, intervention, gate = (int(number) for number in message.header.frame_id.split("/"))
+        mode = Mode(number)
     except ValueError:
         raise BadInput(f"a step with frame_id {message.header.frame_id!r}; allowed: mode/intervention/gate") from None
     *arms, asked, sent = message.points
@@ -195,7 +196,7 @@ def from_step(message: JointTrajectory, rig: Rig) -> Step:
         joint_ns=joint_ns,
         action_asked=_floats(asked.positions),
         action=_floats(sent.positions),
-        mode=Mode(mode),
+        mode=mode,
         intervention=intervention,
         gate=Gate(gate),
     )

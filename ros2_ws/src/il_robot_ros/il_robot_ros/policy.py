@@ -126,7 +126,12 @@ class PolicyNode:
             camera: next((frame for frame in reversed(frames) if frame.time_ns <= common_ns), frames[0])
             for camera, frames in kept.items()
         }
-        images = {camera: simplejpeg.decode_jpeg(frame.jpeg) for camera, frame in chosen.items()}
+        try:
+            images = {camera: simplejpeg.decode_jpeg(frame.jpeg) for camera, frame in chosen.items()}
+        except ValueError as error:
+            # Nothing is predicted from it: while frames are like this the policy is silent, and the followers hold.
+            self._node.get_logger().error(f"a frame that is no picture: {error}", throttle_duration_sec=1.0)
+            return None
         return replace(observation, images=images)
 
     def _health(self) -> Health:
