@@ -197,7 +197,7 @@ def test_wrong_arguments_are_one_line(dataset: Path, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="chunk size 31: allowed: 1 to 30"):
         train("bc", (dataset,), out=out, chunk_size=31)
     for wrong, told in (
-        ({"steps": 0}, "0 steps"),
+        ({"steps": 0}, "steps 0"),
         ({"batch": 0}, "steps of 0"),
         ({"computing": Computing(threads=-3)}, "-3 threads"),
         ({"learning_rate": float("nan")}, "learning rate nan"),
