@@ -198,8 +198,8 @@ def test_wrong_arguments_are_one_line(dataset: Path, tmp_path: Path) -> None:
         train("bc", (dataset,), out=out, chunk_size=31)
     for wrong, told in (
         ({"steps": 0}, "steps 0"),
-        ({"batch": 0}, "steps of 0"),
-        ({"computing": Computing(threads=-3)}, "-3 threads"),
+        ({"batch": 0}, "batch 0"),
+        ({"computing": Computing(threads=-3)}, "threads -3"),
         ({"learning_rate": float("nan")}, "learning rate nan"),
         ({"seed": -1}, "--seed -1"),
         ({"computing": Computing(device="tpu")}, "device 'tpu'.*allowed: cpu"),
