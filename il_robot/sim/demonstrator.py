@@ -80,11 +80,13 @@ class Demonstrator:
         self._hand = self._expert.act(seen.observation)
         self._steps += 1
         held = self._held.look(seen.milestone == "held") >= HOLD_STEPS
-        if not self._taps:
-            if seen.recorder != "recording":
+        if seen.recorder != "recording":
+            if self._taps:
+                self._enter(Stage.ENDING)  # ended, but not by this foot: it does not count, another is begun
+            else:
                 self._end("stopped by hand")
             return Doing(self._hand)
-        if held or self._steps >= self._limit:
+        if self._taps and (held or self._steps >= self._limit):
             self._end("held" if held else "failed, discarded")
             return Doing(self._hand, tap="success" if held else "discard")
         return Doing(self._hand)

@@ -126,11 +126,13 @@ class Supervisor:
 
     def _judge_end(self, seen: Seen) -> Doing | None:
         held = self._held.look(seen.milestone == "held") >= HOLD_STEPS
-        if not self._taps:
-            if seen.recorder != "recording":
+        if seen.recorder != "recording":
+            if self._taps:
+                self._enter(Stage.ENDING)  # ended, but not by this foot: it does not count, another is begun
+            else:
                 self._end("stopped by hand")
-            return None
-        if seen.recorder == "recording" and (held or self._steps >= self._gate.limit):
+            return Doing()
+        if self._taps and (held or self._steps >= self._gate.limit):
             self._end("held" if held else "failed")
             return Doing(tap="success" if held else "record")
         return None

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-START_S = 60.0
+START_S = 120.0
 """Far longer than anything takes on a busy machine: only a hang reaches it."""
 CLOCK = ("use_sim_time:=true", "speed:=0.5")
 """Half the speed of the real thing, so that a busy machine of two cores keeps up."""
@@ -53,7 +53,11 @@ class Launched:
             time.sleep(0.05)
 
     def exit_code(self) -> int:
-        return self.launcher.wait(START_S)
+        """Waits for the end; fails, with what the run has said, when it does not come."""
+        try:
+            return self.launcher.wait(START_S)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"has not ended:\n{self.output}") from None
 
     def processes(self) -> dict[int, str]:
         """The living processes of this run: number -> command line."""

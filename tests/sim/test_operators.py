@@ -178,3 +178,27 @@ def test_a_supervisor_who_only_watches_gives_up_at_the_limit(rig: Rig, world: Wo
     place.run(600)
     assert place.outcomes == ["record"] and "human" not in place.drivers
     assert operator.report == ["episode 1: failed after 100 steps, 0 interventions"]
+
+
+@pytest.mark.parametrize("autonomous", [False, True])
+@pytest.mark.parametrize("taps", [True, False])
+def test_an_episode_that_somebody_else_ended(rig: Rig, world: World, autonomous: bool, taps: bool) -> None:
+    """With the pedal under the own foot it does not count and another is begun; under a human's it is done."""
+    operator: Operator
+    if autonomous:
+        operator = Supervisor(rig, Expert(rig), 1, Gate(limit=60, corrects=False), taps)
+    else:
+        operator = Demonstrator(rig, Expert(rig), episodes=1, limit_steps=60, taps=taps)
+    place = Workplace(world, operator, Expert(rig) if autonomous else None, autonomous)
+    for period in range(60):
+        place._period(BEGIN + period * rig.period_ns)
+        if period == 40 and not taps:
+            place.recorder = "recording"
+    assert place.recorder == "recording"
+    place.recorder = "saving"
+    place._period(BEGIN + 60 * rig.period_ns)
+    assert len(operator.report) == (0 if taps else 1)
+    if taps:
+        place.run(1500)
+        assert place.outcomes == ["record" if autonomous else "discard"]
+    assert len(operator.report) == 1 and ("stopped by hand" in operator.report[0]) == (not taps)

@@ -94,7 +94,7 @@ class Inbox:
     def _on_recorder(self, message: String) -> None:
         with self._lock:
             self._recording = message.data == "recording"
-            if not message.data.startswith("waiting"):
+            if message.data == topics.WAITING_FOR_CONTROL or not message.data.startswith("waiting"):
                 self._watchdog.heard("recorder", self._clock.now_ns())
 
     def _on_pedal(self, message: Joy) -> None:

@@ -8,6 +8,7 @@ when it is back in time, else the run ends.
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from dataclasses import dataclass, fields
 
@@ -44,6 +45,7 @@ class PedalNode:
         self._buttons = load_rig(given.rig).pedal
         self._held = [0] * (1 + max(getattr(self._buttons, field.name) for field in fields(self._buttons)))
         self._edges = 0
+        self._publishing = threading.Lock()
         self._wait_s = given.wait_s
         self._wiring = self._wired(given)
         self._lost = ""
@@ -106,11 +108,13 @@ class PedalNode:
                     self._publish()
 
     def _publish(self) -> None:
-        if self._lost:
-            return
-        message = Joy(buttons=self._held)
-        message.header.stamp = self._node.get_clock().now().to_msg()
-        self._publisher.publish(message)
+        """One at a time: a repetition that overtook an edge would bring an old press back, which counts as another."""
+        with self._publishing:
+            if self._lost:
+                return
+            message = Joy(buttons=self._held)
+            message.header.stamp = self._node.get_clock().now().to_msg()
+            self._publisher.publish(message)
 
     def _health(self) -> Health:
         if self._lost:

@@ -101,7 +101,7 @@ class PuppeteerNode:
         seen_ns = 0
         while not self._life.stopping:
             observation = self._streams.wait_newer(seen_ns, timeout_s=0.1)
-            if observation is None:
+            if observation is None or not all(client.service_is_ready() for client in self._requests.values()):
                 continue
             seen_ns = observation.time_ns
             said = len(self._operator.report)

@@ -75,7 +75,8 @@ class RecorderNode:
         self._started_ns = 0
         self._until_ns = NEVER_NS
         self._outcome: Outcome | None = None
-        self._buttons: list[int] = []
+        self._buttons: list[int] | None = None
+        self._controlled = False
         self._saved = 0
         self._state = ""
         self._connect()
@@ -107,6 +108,7 @@ class RecorderNode:
         return store
 
     def _on_step(self, message: JointTrajectory) -> None:
+        self._controlled = True
         step = messages.from_step(message, self._rig)
         if self._writer is not None and self._started_ns <= step.time_ns < self._until_ns:
             self._pairing.add_step(step)
@@ -127,7 +129,7 @@ class RecorderNode:
             self._finish(self._outcome)
 
     def _on_pedal(self, message: Joy) -> None:
-        held, before = list(message.buttons), self._buttons
+        held, before = list(message.buttons), self._buttons or []
         self._buttons = held
         meaning = {getattr(self._rig.pedal, field.name): field.name for field in fields(self._rig.pedal)}
         for button in messages.went_down(before, held):
@@ -135,7 +137,7 @@ class RecorderNode:
 
     def _act(self, word: str) -> None:
         recording = self._state == "recording"
-        if word == "record" and self._writer is None and not self._pairing.unheard:
+        if word == "record" and self._writer is None and not self._waiting():
             now = datetime.now(UTC).isoformat(timespec="milliseconds")
             self._writer = EpisodeWriter.create(self._dataset, replace(self._info, recorded_at=now))
             self._started_ns = self._time.now_ns()
@@ -174,9 +176,16 @@ class RecorderNode:
                 raise Fault(f"{self._writer.path} is gone: somebody removed the episode while it was recorded")
             self._state = "recording" if self._until_ns == NEVER_NS else "saving"
         else:
-            silent = ", ".join(self._pairing.unheard)
-            self._state = f"waiting for {silent}" if silent else "ready"
+            self._state = self._waiting() or "ready"
         self._states.publish(String(data=self._state))
+
+    def _waiting(self) -> str:
+        """For what a recording could not begin without; empty when nothing. Whoever is not heard yet may not have
+        found this process, and the first it says would be lost."""
+        missing = (*self._pairing.unheard, *(("pedal",) if self._buttons is None else ()))
+        if missing:
+            return f"waiting for {', '.join(missing)}"
+        return "" if self._controlled else topics.WAITING_FOR_CONTROL
 
     def _health(self) -> Health:
         level = Level.WARN if self._state.startswith("waiting") else Level.OK

@@ -70,6 +70,8 @@ class ReplayNode:
             if observation is None:
                 continue
             seen_ns = observation.time_ns
+            if self._driver == "idle":
+                self._began_ns = None  # between episodes: the next one begins at the first row again
             if self._began_ns is None and not self._placed(observation):
                 continue
             if self._driver == "robot" and self._began_ns is None:
