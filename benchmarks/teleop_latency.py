@@ -16,7 +16,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 
@@ -58,25 +57,18 @@ def measure(rig: str, seconds: float) -> dict[str, str]:
         lab = Path(name) / "lab"
         write_lab(rig, lab)
         described, wiring, calibration, emulated = open_lab(lab)
-        done = threading.Event()
-        with emulated:
-            hands = Hands(described, wiring, calibration, emulated)
-            operator = threading.Thread(target=hands.run, args=[lambda: not done.is_set()])
-            operator.start()
-            with (lab / "log").open("w") as log:
-                run = subprocess.Popen(
-                    [sys.executable, "-m", "il_robot.cli", "launch", "teleop", f"rig:={lab}"],
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                )
-                try:
-                    return listen(seconds)
-                finally:
-                    os.killpg(run.pid, signal.SIGINT)
-                    run.wait(60)
-                    done.set()
-                    operator.join()
+        with emulated, Hands(described, wiring, calibration, emulated).at_work(), (lab / "log").open("w") as log:
+            run = subprocess.Popen(
+                [sys.executable, "-m", "il_robot.cli", "launch", "teleop", f"rig:={lab}"],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            try:
+                return listen(seconds)
+            finally:
+                os.killpg(run.pid, signal.SIGINT)
+                run.wait(60)
 
 
 def main() -> None:

@@ -5,9 +5,11 @@ Every driver is the real one. For trying the commands and the graph of a real ri
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +86,18 @@ class Hands:
         while keep_on():
             self.move(time.monotonic())
             time.sleep(1 / HANDS_HZ)
+
+    @contextlib.contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Moves in a thread of its own, as long as the ``with`` lasts."""
+        off = threading.Event()
+        operator = threading.Thread(target=self.run, args=[lambda: not off.is_set()], name="hands")
+        operator.start()
+        try:
+            yield
+        finally:
+            off.set()
+            operator.join()
 
     def _place(self, arm: Arm, qpos: Floats, only: np.ndarray) -> None:
         ticks = self._scales[arm.leader].ticks(qpos.astype(np.float32))

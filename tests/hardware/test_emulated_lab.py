@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from pathlib import Path
 
@@ -21,29 +20,25 @@ def test_a_session_from_squeezing_to_following(tmp_path: Path) -> None:
     folder = tmp_path / "lab"
     write_lab("koch", folder)
     rig, wiring, calibration, emulated = open_lab(folder)
-    hands_off = threading.Event()
     with emulated:
         rows = {row.what: row for row in Doctor(str(folder), folder, reply_s=0.1, camera_seconds=0.3).rows()}
         for what in ("follower_main", "leader_main", "pedal"):
             assert rows[what].verdict is Verdict.OK, rows[what]
         assert all(" of 50 Hz" in rows[camera].found for camera in rig.camera_names)
         hands = Hands(rig, wiring, calibration, emulated)
-        operator = threading.Thread(target=hands.run, args=[lambda: not hands_off.is_set()])
-        operator.start()
         with RigArms(rig, emulated.wiring, calibration, reply_s=0.1, speed=2.5) as arms:
-            arms.set_up()
-            assert arms.go_to_start(SystemClock(), seconds=0.2)
-            assert arms.wait_for_hands(SystemClock())
-            follower, leader = arms.followers[0], arms.leaders[0]
-            apart = []
-            for _ in range(60):
-                state, followed = leader.read(), follower.read()
-                assert state is not None and followed is not None
-                apart.append(np.abs(state.qpos - followed.qpos).max())
-                follower.command(state.qpos)
-                time.sleep(0.02)
-            hands_off.set()
-            operator.join()
+            with hands.at_work():
+                arms.set_up()
+                assert arms.go_to_start(SystemClock(), seconds=0.2)
+                assert arms.wait_for_hands(SystemClock())
+                follower, leader = arms.followers[0], arms.leaders[0]
+                apart = []
+                for _ in range(60):
+                    state, followed = leader.read(), follower.read()
+                    assert state is not None and followed is not None
+                    apart.append(np.abs(state.qpos - followed.qpos).max())
+                    follower.command(state.qpos)
+                    time.sleep(0.02)
             time.sleep(0.3)
             state, followed = leader.read(), follower.read()
             assert state is not None and followed is not None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -51,16 +50,10 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
     folder = tmp_path / "lab"
     write_lab("koch", folder)
     rig, wiring, calibration, emulated = open_lab(folder)
-    hands_off = threading.Event()
     with emulated:
         hands = Hands(rig, wiring, calibration, emulated)
-        operator = threading.Thread(target=hands.run, args=[lambda: not hands_off.is_set()])
-        operator.start()
-        try:
+        with hands.at_work():
             yield Lab(folder, rig, calibration, emulated, hands)
-        finally:
-            hands_off.set()
-            operator.join()
 
 
 def test_what_hands_do_to_the_leaders_the_followers_do_and_the_episode_holds(lab: Lab, tmp_path: Path) -> None:
