@@ -24,9 +24,10 @@ class Launched:
         self.temporary = folder / "tmp"
         self.temporary.mkdir(exist_ok=True)
         self._log = folder / f"{arguments[0]}.log"
+        self.domain = str(20 + os.getpid() % 80)
         environment = {
             **os.environ,
-            "ROS_DOMAIN_ID": str(20 + os.getpid() % 80),
+            "ROS_DOMAIN_ID": self.domain,
             "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
             "TMPDIR": str(self.temporary),
         }

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from diagnosed import Diagnosed, diagnosed
 from launched import Launched
 
 from calibration.arm import RigCalibration
@@ -84,7 +85,7 @@ def test_teleop_refuses_a_far_leader_holds_without_its_pedal_and_goes_on_when_it
 ) -> None:
     lab.hands.aside = 0.5
     follower = lab.emulated.buses["follower_main"]
-    with Launched(tmp_path, "teleop", f"rig:={lab.folder}", clock=()) as run:
+    with Launched(tmp_path, "teleop", f"rig:={lab.folder}", clock=()) as run, diagnosed(run) as diagnostics:
         run.wait_for("HOLD: control does not start: leader and follower differ by 0.")
         stood = {servo: state["Goal_Position"] for servo, state in follower.do("state").items()}
         time.sleep(0.5)
@@ -93,13 +94,31 @@ def test_teleop_refuses_a_far_leader_holds_without_its_pedal_and_goes_on_when_it
         lab.hands.aside = 0.0
         run.wait_for("control starts")
         assert not any(" recorder " in command for command in run.processes().values())
+        assert_latencies_are_told(diagnostics, lab.rig)
+        lab.hands.aside = 0.3  # further in a moment than a follower may go
+        counted = diagnostics.until("control", lambda said: int(said["gate_VELOCITY"]) > 0)
+        lab.hands.aside = 0.0
         lab.emulated.pedal.close()
         run.wait_for("HOLD: pedal: silent")
+        diagnostics.until("control", lambda said: int(said["gate_FAULT"]) > int(counted["gate_FAULT"]))
         with EmulatedPedal(lab.folder / "devices" / "pedal"):
             run.wait_for("the pedal is back")
             run.wait_for("hold ended")
             os.killpg(run.launcher.pid, signal.SIGINT)
             assert run.exit_code() == 0, run.output
+
+
+def assert_latencies_are_told(diagnostics: Diagnosed, rig: Rig) -> None:
+    """In milliseconds, in their order, in the right order of magnitude: how fast is measured elsewhere."""
+    control = diagnostics.until("control", lambda said: "leader_to_command_p50_ms" in said)
+    follower = f"{rig.arms[0].follower}_leader_to_wire"
+    arms = diagnostics.until("arms", lambda said: f"{follower}_p50_ms" in said)
+    for said, what in ((control, "period"), (control, "leader_to_command"), (arms, follower)):
+        p50, p99, worst = (float(said[f"{what}_{name}_ms"]) for name in ("p50", "p99", "max"))
+        assert 0.1 < p50 <= p99 <= worst < 10_000, what
+    assert float(control["period_p50_ms"]) > 2, "50 times a second"
+    leader = f"{rig.arms[0].leader}_leader_to_wire_p50_ms"
+    assert leader not in arms, "nothing is sent to a leader in the operator's hands"
 
 
 def assert_motion_was_played_in(episode: Episode, start: np.ndarray) -> None:

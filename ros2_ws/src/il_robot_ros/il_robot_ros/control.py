@@ -218,7 +218,7 @@ class ControlNode:
             "late_over_half_period": lateness.late,
             "missed": lateness.missed,
             **self._leader_to_command.milliseconds("leader_to_command"),
-            **{f"gate_{gate.name}": count for gate, count in self._session.gate.counts.items()},
+            **{f"gate_{gate.name}": self._session.gate.counts[gate] for gate in Gate},
         }
         if self._faults:
             return Health(Level.ERROR, "; ".join(self._faults), values)
