@@ -195,7 +195,8 @@ class DynamixelArm:
 
     def missing(self) -> str:
         """Which servos do not answer, for a person. Slow: asks each."""
-        silent = [servo for servo in self.servos if self.bus.ping(servo.id) is None]
+        answering = self.bus.answering(self._ids)
+        silent = [servo for servo in self.servos if servo.id not in answering]
         if not silent:
             return "answers get lost, though every servo answers alone; check cable and adapter"
         return f"no answer from {', '.join(f'servo {s.id} ({s.joint})' for s in silent)}; check power and cable"

@@ -21,6 +21,8 @@ SINGLE_TRIES = 4
 """Single reads and writes are part of a start, never of a control cycle: better late than failed."""
 PING_TRIES = 12
 """Half a second of silence: longer than a servo takes to wake up, or a busy machine to come round to its adapter."""
+PING_ROUNDS = 3
+"""Several silent servos are silent together: asked in turn, each gets its half second in so many rounds at least."""
 FAST_TRIES = 3
 ALERT = 0x80
 
@@ -69,11 +71,22 @@ class Bus:
 
     def ping(self, servo_id: int) -> int | None:
         """The model number behind an id; None when nobody answers. Raises Fault when the port is gone."""
-        for _ in range(PING_TRIES):
-            if (answer := self._wire.ping(servo_id)).ok:
-                return int.from_bytes(answer.data[:2], "little")
-            self._in_doubt.add(servo_id)
-        return None
+        return self.answering([servo_id]).get(servo_id)
+
+    def answering(self, servo_ids: Sequence[int], tries: int = PING_TRIES) -> dict[int, int]:
+        """The model numbers of those that answer, by id. A single silent one is asked so many times, several in turn
+        not as often each. Raises Fault when the port is gone.
+        """
+        found: dict[int, int] = {}
+        rounds = 0
+        while (silent := [i for i in servo_ids if i not in found]) and rounds < max(PING_ROUNDS, tries / len(silent)):
+            rounds += 1
+            for servo_id in silent:
+                if (answer := self._wire.ping(servo_id)).ok:
+                    found[servo_id] = int.from_bytes(answer.data[:2], "little")
+                else:
+                    self._in_doubt.add(servo_id)
+        return found
 
     def read(self, servo_id: int, register: Register) -> int:
         """One register of one servo. Raises Fault when it stays silent, garbled or refuses."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -53,8 +54,9 @@ class Doctor:
             yield Row("wiring", Verdict.FAULT, str(error), "correct hardware.yaml and calibration.yaml beside rig.yaml")
             return
         yield Row("calibration", Verdict.OK, f"digest {calibration.digest()[:12]}")
-        for arm in wiring.arms:
-            yield from doctor_arms.check(arm, wiring, self.reply_s)
+        with ThreadPoolExecutor() as together:  # each has a port of its own, and a silent one takes seconds
+            for rows in together.map(lambda arm: list(doctor_arms.check(arm, wiring, self.reply_s)), wiring.arms):
+                yield from rows
         yield from doctor_devices.check_cameras(rig, wiring, self.camera_seconds)
         yield doctor_devices.check_pedal(rig, wiring)
 

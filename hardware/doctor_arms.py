@@ -14,6 +14,8 @@ from hardware.wiring import Servo, Wiring
 from il_robot.errors import Fault
 
 HOT_CELSIUS = 60
+OTHER_BAUD_TRIES = 3
+"""How often a servo is asked at each speed that it should not have."""
 ADAPTERS = Path("/sys/bus/usb-serial/devices")
 UDEV = "install the udev rules of hardware/README.md"
 
@@ -50,17 +52,22 @@ def _latency(arm: str, device: str) -> Iterator[Row]:
 
 def _servos(arm: str, wiring: Wiring, bus: Bus, reply_s: float) -> Iterator[Row]:
     chain = wiring.chain(arm)
-    if not any(bus.ping(servo.id) is not None for servo in chain):
+    answering = bus.answering([servo.id for servo in chain])
+    if not answering:
         bus.close()
         yield _silent(arm, wiring, chain[0], reply_s)
         return
     reports = []
     for servo in chain:
+        cure = "correct its cable, id or hardware.yaml"
+        if servo.id not in answering:
+            yield Row(f"{arm} {servo.joint}", Verdict.FAULT, f"servo {servo.id} does not answer", cure)
+            continue
         try:
             reports.append(inspect(bus, servo))
         except Fault as fault:
             found = str(fault).removeprefix(f"bus {bus.port}: ")
-            yield Row(f"{arm} {servo.joint}", Verdict.FAULT, found, "correct its cable, id or hardware.yaml")
+            yield Row(f"{arm} {servo.joint}", Verdict.FAULT, found, cure)
     findings = [row for report in reports for row in _servo(arm, report)]
     yield from findings
     if len(reports) == len(chain) and not any(row.verdict for row in findings):
@@ -93,7 +100,7 @@ def _silent(arm: str, wiring: Wiring, servo: Servo, reply_s: float) -> Row:
             continue
         bus = Bus(wiring.arms[arm].port, baud, reply_s, retries=0)
         try:
-            if bus.ping(servo.id) is not None:
+            if bus.answering([servo.id], OTHER_BAUD_TRIES):
                 found = f"servos answer at {baud} baud, not at {wiring.baud}"
                 return Row(arm, Verdict.FAULT, found, f"set their Baud_Rate to {table.BAUD_CODES[wiring.baud]}")
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,6 +47,15 @@ def test_finds_who_is_there(bus: Bus) -> None:
     assert bus.ping(1) == table.MODELS["XM540-W270"].number
     assert bus.ping(4) == table.MODELS["XL430-W250"].number
     assert bus.ping(9) is None
+
+
+def test_servos_that_wake_up_while_they_are_asked_are_found_together(bus: Bus, emulated: EmulatedBus) -> None:
+    """Silent ones are asked in turn, again and again: one pass for all, and no less patience than for one."""
+    emulated.do("mute", ids=IDS)
+    awake = threading.Timer(0.3, lambda: emulated.do("unmute"))
+    awake.start()
+    assert sorted(bus.answering([*IDS, 9])) == IDS
+    awake.join()
 
 
 @pytest.mark.parametrize("fast", [True, False])
