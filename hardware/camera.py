@@ -52,8 +52,8 @@ class CameraHealth:
     """What happened since the camera was opened."""
 
     frames: int
-    dropped: int
-    """Frames the camera made, judged by the gaps between capture times, that never arrived."""
+    skipped: int
+    """Frames the camera made, judged by the gaps between capture times, that never arrived here."""
     corrupt: int
     """Frames that arrived unusable."""
     reopened: int
@@ -93,7 +93,7 @@ class ThreadedCamera:
         self._newest: Frame | None = None
         self._arrived_s = time.monotonic()
         self._lost: Fault | None = None
-        self._frames = self._dropped = self._corrupt = self._reopened = 0
+        self._frames = self._skipped = self._corrupt = self._reopened = 0
         self._stale_s = max(STALE_MIN_S, STALE_PERIODS / source.rate_hz)
         source.open()
         self._thread = threading.Thread(target=self._run, name=f"camera {name}", daemon=True)
@@ -121,7 +121,7 @@ class ThreadedCamera:
 
     def health(self) -> CameraHealth:
         with self._fresh:
-            return CameraHealth(self._frames, self._dropped, self._corrupt, self._reopened)
+            return CameraHealth(self._frames, self._skipped, self._corrupt, self._reopened)
 
     def close(self) -> None:
         """Ends the stream and releases the device. May be called twice."""
@@ -151,7 +151,7 @@ class ThreadedCamera:
             skipped = max(0, round(gap_s * self._source.rate_hz) - 1)
         number = self._newest.sequence + 1 + skipped if self._newest is not None else 0
         self._frames += 1
-        self._dropped += skipped
+        self._skipped += skipped
         self._arrived_s = time.monotonic()
         self._newest = Frame(captured.jpeg, time_ns, number)
 

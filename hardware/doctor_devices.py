@@ -52,8 +52,8 @@ def measure_rates(cameras: dict[str, ThreadedCamera], asked_hz: dict[str, float]
     for name, camera in cameras.items():
         health = camera.health()
         hz = (health.frames - before[name].frames) / passed_s
-        dropped = health.dropped - before[name].dropped
-        found = f"{hz:.1f} of {asked_hz[name]:g} Hz, {dropped} dropped, {health.corrupt} corrupt"
+        skipped = health.skipped - before[name].skipped
+        found = f"{hz:.1f} of {asked_hz[name]:g} Hz, {skipped} skipped, {health.corrupt} corrupt"
         if hz >= RATE_SHARE * asked_hz[name] and not health.corrupt:
             yield Row(name, Verdict.OK, found)
         else:

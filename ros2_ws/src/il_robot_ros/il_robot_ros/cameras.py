@@ -63,7 +63,7 @@ class CamerasNode:
         values: dict[str, object] = {}
         for name, camera in self._cameras.cameras.items():
             health = camera.health()
-            values |= {f"{name}_frames": health.frames, f"{name}_dropped": health.dropped}
+            values |= {f"{name}_frames": health.frames, f"{name}_skipped": health.skipped}
             values |= {f"{name}_corrupt": health.corrupt, f"{name}_reopened": health.reopened}
         if self._lost:
             return Health(Level.ERROR, "; ".join(self._lost.values()), values)
