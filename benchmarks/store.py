@@ -20,11 +20,11 @@ from pathlib import Path
 
 import numpy as np
 import tyro
+from peer import Peer
 from rich.console import Console
 from rich.table import Table
 from store_contestants import US, Contest, Written
 from store_live import kill, real_time
-from store_peer import Peer
 from store_reading import DECODE, Read, read_all
 from store_scene import CAMERAS, CHUNK, RATE_HZ
 

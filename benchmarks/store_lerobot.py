@@ -11,8 +11,6 @@ nearly every library.
 
 from __future__ import annotations
 
-import json
-import os
 import resource
 import shutil
 import sys
@@ -22,6 +20,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from lerobot_torchvision import import_torchvision
+from peer_side import answer
 
 
 def cpu_s() -> float:
@@ -31,16 +31,8 @@ def cpu_s() -> float:
 
 
 def dataset_class() -> Any:
-    """LeRobotDataset. torchvision beside a CPU-only torch lacks two operators, which nothing here calls."""
-    try:
-        import torchvision  # noqa: F401
-    except RuntimeError:
-        for name in [name for name in sys.modules if name.startswith("torchvision")]:
-            del sys.modules[name]
-        library = torch.library.Library("torchvision", "FRAGMENT")
-        for name in ("nms", "qnms"):
-            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        dataset_class.kept = library  # type: ignore[attr-defined]  # it ends with the object
+    """LeRobotDataset."""
+    import_torchvision()
     from lerobot.datasets.lerobot_dataset import LeRobotDataset
 
     return LeRobotDataset
@@ -103,13 +95,8 @@ class Contestant:
 
 
 def main(source: str, layout: str, folder: str) -> None:
-    answers = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)  # The libraries print what they like; answers alone go out.
     torch.set_num_threads(1)
-    contestant = Contestant(dict(np.load(source)), layout, Path(folder))
-    for line in sys.stdin:
-        question = json.loads(line)
-        print(json.dumps(getattr(contestant, question.pop("do"))(**question)), file=answers)
+    answer(lambda: Contestant(dict(np.load(source)), layout, Path(folder)))
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import h5py
 import numpy as np
 import zarr
+from peer import Peer
 from store_contestants import US, Contest
-from store_peer import Peer
 from store_scene import CAMERAS, CHUNK, HEIGHT, WIDTH
 
 from il_robot.episodes.jpeg_codec import decode

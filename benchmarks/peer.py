@@ -1,6 +1,6 @@
 """A contestant in another interpreter, for a library that does not fit into this environment: asked step by step.
 
-The other side is a script that answers each JSON line on its input with one on its output, see ``store_lerobot.py``.
+The other side is a script that answers each JSON line on its input with one on its output, see ``peer_side.py``.
 A peer that breaks or takes too long is out, with the reason; it never holds the others up.
 """
 
