@@ -134,7 +134,7 @@ MODELS = {
 }
 
 
-def decode(register: Register, data: bytes) -> int:
+def decode(register: Register, data: bytes | bytearray) -> int:
     """The number in a register's bytes (little endian, two's complement where signed). The only place that does it."""
     return int.from_bytes(data, "little", signed=register.signed)
 

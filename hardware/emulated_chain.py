@@ -94,9 +94,10 @@ class EmulatedChain:
 
     def _sync_write(self, data: bytes) -> None:
         address, size = int.from_bytes(data[:2], "little"), int.from_bytes(data[2:4], "little")
+        listening = [(servo, servo.ids) for servo in self.servos if servo.id not in self.muted]
         for at in range(4, len(data), size + 1):
-            for servo in self.servos:
-                if data[at] in servo.ids and servo.id not in self.muted:
+            for servo, ids in listening:
+                if data[at] in ids:
                     servo.write(address, data[at + 1 : at + 1 + size])
 
 

@@ -106,7 +106,9 @@ class EmulatedServo:
         self.power_on()
 
     def get(self, register: Register) -> int:
-        return table.decode(register, bytes(self._bytes[register.address : register.address + register.size]))
+        if register.size == 1 and not register.signed:
+            return self._bytes[register.address]  # most of what a step asks: the rest costs twice as much
+        return table.decode(register, self._bytes[register.address : register.address + register.size])
 
     def set(self, register: Register, value: int) -> None:
         """Past every rule, as the firmware itself does."""
@@ -211,8 +213,9 @@ class EmulatedServo:
         self.set(table.PRESENT_POSITION, self.reading)
         velocity = self._direction * self.shaft.speed * RAD_PER_TICK / table.RAD_S_PER_VELOCITY_UNIT
         self.set(table.PRESENT_VELOCITY, round(velocity))
-        self.set(table.PRESENT_CURRENT, self._current())
-        heats = abs(self.get(table.PRESENT_CURRENT)) > OVERLOAD_SHARE * (self.model.current_limit or 1000)
+        current = self._current()
+        self.set(table.PRESENT_CURRENT, current)
+        heats = abs(current) > OVERLOAD_SHARE * (self.model.current_limit or 1000)
         self._overload_s = self._overload_s + dt_s if heats else 0.0
         if self._overload_s > OVERLOAD_S:
             self.fail(HardwareError.OVERLOAD)

@@ -1,13 +1,30 @@
-"""Out of memory, in one line."""
+"""Ordinary memory kept for the next step; memory that runs out, told in one line."""
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 
 from il_robot.errors import Fault
+
+_TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4
+"""``mallopt(3)``'s names for its settings."""
+
+
+def keep_freed_memory() -> None:
+    """Has the C library keep what a training step frees, for the next step needs as much.
+
+    glibc gives large blocks back at once and gets them anew, page by page and zeroed: over a million page faults and
+    a tenth of the CPU time in 60 steps of ``act`` with images. Where there is no ``mallopt`` nothing is changed.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_MMAP_MAX, 0)
+        mallopt(_TRIM_THRESHOLD, 2**31 - 1)
+        mallopt(_TOP_PAD, 64 << 20)
 
 
 @contextmanager

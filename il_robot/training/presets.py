@@ -72,7 +72,7 @@ def _all_cameras(
 #   their tiny-image and paper presets: not measured
 PRESETS: dict[tuple[PolicyName, PresetName], Preset] = {
     ("act", "tiny"): Preset(ActConfig(), Recipe(steps=2500)),
-    ("act", "tiny-image"): _one_camera(ActConfig(), Recipe(steps=2200)),
+    ("act", "tiny-image"): _one_camera(ActConfig(), Recipe(steps=2000)),
     ("act", "paper"): _all_cameras(
         ActConfig(
             chunk_size=100,

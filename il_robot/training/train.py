@@ -26,7 +26,7 @@ from il_robot.training.frames import Frames
 from il_robot.training.images import decode_images
 from il_robot.training.judge import simulated_judge
 from il_robot.training.loop import Result, Training
-from il_robot.training.memory import told_memory
+from il_robot.training.memory import keep_freed_memory, told_memory
 from il_robot.training.plan import Changes, described, resumed
 from il_robot.training.presets import PresetName
 from il_robot.training.recipe import Precision, Recipe
@@ -179,6 +179,7 @@ class _Command:
     def run(self, description: Description, out: Path, resume: bool) -> Result:
         """One run, or this process's part of it. Raises KeyboardInterrupt when it was stopped; it is saved then."""
         recipe = description.recipe
+        keep_freed_memory()
         torch.set_num_threads(recipe.threads or torch.get_num_threads())
         if self.world.first:
             _make(out)
