@@ -60,7 +60,7 @@ class Result:
     held: float | None
     """Share of simulated starts that held at the end; None where nobody looked."""
     cpu_s: float
-    """CPU time of this process while in the loop, all threads."""
+    """CPU time in the loop, all threads of this process, with that of the sessions before it was resumed."""
     stopped: bool
     """Somebody asked it to stop before the last step."""
 
@@ -68,8 +68,9 @@ class Result:
 class _Clock:
     """Wall and CPU time of the loop, and the share of it spent waiting for data."""
 
-    def __init__(self) -> None:
-        self._begin, self._cpu_begin = time.perf_counter(), time.process_time()
+    def __init__(self, cpu_s: float) -> None:
+        """``cpu_s`` was used before, in sessions that were stopped."""
+        self._begin, self._cpu_begin = time.perf_counter(), time.process_time() - cpu_s
         self._waited = 0.0
         self._steps = 0
 
@@ -125,6 +126,8 @@ class Training:
         """Steps done."""
         self._averages = Averages()
         self._loss = float("nan")
+        self._cpu_s = 0.0
+        """Used until the last save."""
         self._best = (0.0, float("inf"))
         """What the best checkpoint held, negative, and its validation loss: less is better."""
         torch.manual_seed(seed)
@@ -139,6 +142,7 @@ class Training:
             if self._device.type == "cuda" and "random_cuda" in tensors:
                 torch.cuda.set_rng_state(tensors["random_cuda"], self._device)
             self.step, self._loss = int(facts["step"]), float(facts["loss"])
+            self._cpu_s = float(facts["cpu_s"])
             held, validation = json.loads(facts["best"])
             self._best = float(held), float(validation)
             self._averages.loads(facts["averages"])
@@ -152,7 +156,7 @@ class Training:
         came from; the last save is then still good.
         """
         journal = Journal(self._run, self.step, listener) if self._world.first else None
-        clock, last = _Clock(), self._recipe.steps
+        clock, last = _Clock(self._cpu_s), self._recipe.steps
         made = batches(self._choice, self.step, last, self._recipe.workers, self._device.type == "cuda")
         stopped = False
         with StopRequest() as stop, closing(made):
@@ -166,8 +170,8 @@ class Training:
                 self.step += 1
                 tell(Progress(self.step, self._loss, clock.steps_per_s, clock.waiting))
                 if self.step % max(1, last // SAVES) == 0 and self.step < last:
-                    self._save(journal)
-            checked = self._save(journal)
+                    self._save(journal, clock)
+            checked = self._save(journal, clock)
         if journal is not None:
             draw_curve(self._run)
         return Result(self.step, self._loss, *checked, clock.cpu_s, stopped=self.step < last)
@@ -204,7 +208,7 @@ class Training:
                 cpu_s=round(clock.cpu_s, 3),
             )
 
-    def _save(self, journal: Journal | None) -> tuple[float | None, float | None]:
+    def _save(self, journal: Journal | None, clock: _Clock) -> tuple[float | None, float | None]:
         """Validation loss and held share of the averaged weights, which are kept. Only the first process does it."""
         if journal is None:
             return None, None
@@ -229,6 +233,7 @@ class Training:
         if self._device.type == "cuda":
             kept["random_cuda"] = torch.cuda.get_rng_state(self._device)
         facts |= {"best": json.dumps(self._best), "loss": repr(self._loss), "averages": self._averages.dumps()}
+        facts["cpu_s"] = repr(clock.cpu_s)
         save_tensors(weights_path(self._run, "resume"), kept, facts)
         return validation, held
 

@@ -71,6 +71,11 @@ def test_what_is_well_is_ok_and_what_is_missing_is_a_fault(lab: Lab) -> None:
     assert all(bool(row.cure) == (row.verdict is not Verdict.OK) for row in rows.values())
 
 
+def test_a_simulated_rig_has_nothing_plugged_in(tmp_path: Path) -> None:
+    rows = {row.what: row for row in Doctor("sim", tmp_path).rows()}
+    assert rows["wiring"].verdict is Verdict.OK and "simulated" in rows["wiring"].found
+
+
 def test_it_writes_no_register(lab: Lab) -> None:
     before = {name: bus.do("state") for name, bus in lab.buses.items()}
     lab.rows()

@@ -89,6 +89,7 @@ def test_mistakes_are_one_line_with_the_nearest_word(name: str, arguments: dict[
         ("collect", {"episodes": "3.5"}, "episodes:=3.5; allowed: a whole number"),
         ("collect", {"episodes": "-1"}, "episodes:=-1; allowed: a whole number, at least 0"),
         ("collect", {"seed": "-7"}, "seed:=-7; allowed: a whole number, at least 0"),
+        ("deploy", {"seed": str(2**63)}, f"seed:={2**63}; allowed: a whole number, at least 0 and below 2^63"),
         ("collect", {"style": "humn"}, "did you mean 'human'"),
         ("deploy", {"execution": "ensembel"}, "did you mean 'ensemble'"),
         ("deploy", {"prefer": "new"}, "did you mean 'newest'? allowed: newest, oldest"),

@@ -106,6 +106,8 @@ def test_resumed_it_goes_on_as_if_never_stopped(dataset: Path, tmp_path: Path) -
         whole, parts = (load_tensors(weights_path(tmp_path / run, name))[0] for run in ("whole", "parts"))
         assert whole.keys() == parts.keys()
         assert all(torch.equal(whole[key], parts[key]) for key in whole)
+    cpu_s = [line["cpu_s"] for line in read_metrics(tmp_path / "parts") if "cpu_s" in line]
+    assert cpu_s == sorted(cpu_s), "the time of what came before the resume is lost"
 
 
 def test_after_a_crash_it_goes_on_from_the_last_save(dataset: Path, tmp_path: Path) -> None:

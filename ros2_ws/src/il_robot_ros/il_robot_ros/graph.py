@@ -95,8 +95,8 @@ def _integer(given: Mapping[str, str], name: str, least: int = 0) -> int:
         number = int(given[name])
     except ValueError:
         number = least - 1
-    if number < least:
-        raise BadInput(f"{name}:={given[name]}; allowed: a whole number, at least {least}")
+    if not least <= number < MANY:
+        raise BadInput(f"{name}:={given[name]}; allowed: a whole number, at least {least} and below 2^63")
     return number
 
 
@@ -119,6 +119,8 @@ def _choice(given: Mapping[str, str], name: str, allowed: Sequence[str]) -> str:
     return given[name]
 
 
+MANY = 2**63
+"""No ROS parameter holds a whole number as large."""
 STYLES = ("closed_loop", "timed", "human")
 
 RIG_PEDAL = "rig"
