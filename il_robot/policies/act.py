@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from il_robot.errors import BadInput
 from il_robot.policies.inputs import Inputs
+from il_robot.policies.linear import Linear
 from il_robot.policies.network import Batch, Loss, kl_from_standard_normal, valid_l1
 from il_robot.policies.sizes import check_sizes
 from il_robot.policies.transformer import DecoderLayer, EncoderLayer, sinusoid, xavier
@@ -65,12 +66,12 @@ class StyleEncoder(nn.Module):
         super().__init__()
         width = config.width
         self.cls = nn.Parameter(torch.randn(1, 1, width) * 0.02)
-        self.state = nn.Linear(inputs.state_size, width)
-        self.action = nn.Linear(len(inputs.joints), width)
+        self.state = Linear(inputs.state_size, width)
+        self.action = Linear(len(inputs.joints), width)
         self.layers = nn.ModuleList(
             EncoderLayer(width, config.heads, config.feed_forward, config.dropout) for _ in range(config.style_layers)
         )
-        self.head = nn.Linear(width, 2 * config.latent)
+        self.head = Linear(width, 2 * config.latent)
         self.register_buffer("position", sinusoid(config.chunk_size + 2, width), persistent=False)
 
     def forward(self, state_BS: Tensor, action_BkJ: Tensor, pad_Bk: Tensor) -> tuple[Tensor, Tensor]:
@@ -98,14 +99,14 @@ class Act(nn.Module):
         self.latent = config.latent
         self.kl_weight = config.kl_weight
         self.style = StyleEncoder(config, inputs) if config.style_layers else None
-        self.latent_token = nn.Linear(config.latent, width)
-        self.state_token = nn.Linear(inputs.state_size, width)
+        self.latent_token = Linear(config.latent, width)
+        self.state_token = Linear(inputs.state_size, width)
         self.token_position = nn.Parameter(torch.randn(2, width) * 0.02)
         self.encoder = nn.ModuleList(EncoderLayer(*layer) for _ in range(config.encoder_layers))
         self.decoder = nn.ModuleList(DecoderLayer(*layer) for _ in range(config.decoder_layers))
         self.query = nn.Parameter(torch.randn(config.chunk_size, width))
         self.norm = nn.LayerNorm(width)
-        self.head = nn.Linear(width, len(inputs.joints))
+        self.head = Linear(width, len(inputs.joints))
         for module in (self.style, self.encoder, self.decoder):
             if module is not None:
                 xavier(module)

@@ -27,6 +27,7 @@ from il_robot.errors import BadInput
 from il_robot.policies.choice import choose
 from il_robot.policies.inputs import Inputs
 from il_robot.policies.kmeans import kmeans
+from il_robot.policies.linear import Linear
 from il_robot.policies.network import Batch, Loss, held, valid_mean
 from il_robot.policies.sizes import check_sizes
 from il_robot.policies.tokens import ObservationTokens
@@ -82,8 +83,8 @@ class Bet(nn.Module):
         layer = (config.width, config.heads, config.feed_forward, config.dropout)
         self.layers = nn.ModuleList(EncoderLayer(*layer) for _ in range(config.layers))
         xavier(self.layers)
-        self.category = nn.Linear(config.width, config.centres)
-        self.offset = nn.Linear(config.width, config.centres * math.prod(self.chunk_shape))
+        self.category = Linear(config.width, config.centres)
+        self.offset = Linear(config.width, config.centres * math.prod(self.chunk_shape))
         self.register_buffer("centre_KkJ", torch.randn(config.centres, *self.chunk_shape))
 
     def prepare(self, batches: Iterable[Batch]) -> None:

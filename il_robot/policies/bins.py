@@ -28,6 +28,7 @@ from torch.nn import functional as F
 from il_robot.errors import BadInput
 from il_robot.policies.choice import choose
 from il_robot.policies.inputs import Inputs
+from il_robot.policies.linear import Linear
 from il_robot.policies.network import Batch, Loss, held, valid_mean
 from il_robot.policies.sizes import check_sizes
 from il_robot.policies.tokens import ObservationTokens
@@ -89,10 +90,10 @@ class Bins(nn.Module):
         self.step = nn.Parameter(torch.randn(config.chunk_size, width) * 0.02)
         self.joint = nn.Parameter(torch.randn(self.joints, width) * 0.02)
         # What a named bin tells the steps after it, and the joints after it in its own step.
-        self.to_steps = nn.Linear(self.joints, width, bias=False) if config.chunk_size > 1 else None
+        self.to_steps = Linear(self.joints, width, bias=False) if config.chunk_size > 1 else None
         self.to_joints = nn.Parameter(torch.randn(self.joints, width))
         self.name = nn.Sequential(
-            nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, config.bins)
+            nn.LayerNorm(width), Linear(width, 2 * width), nn.GELU(), Linear(2 * width, config.bins)
         )
         self.register_buffer("low_J", torch.full((self.joints,), -WIDEST))
         self.register_buffer("high_J", torch.full((self.joints,), WIDEST))

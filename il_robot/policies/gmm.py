@@ -24,6 +24,7 @@ from torch.nn import functional as F
 from il_robot.errors import BadInput
 from il_robot.policies.choice import choose
 from il_robot.policies.inputs import Inputs
+from il_robot.policies.linear import Linear
 from il_robot.policies.network import Batch, Loss
 from il_robot.policies.perceptron import ObservationVector, perceptron
 from il_robot.policies.sizes import check_hidden, check_sizes
@@ -64,9 +65,9 @@ class Gmm(nn.Module):
         self.observation = ObservationVector(inputs, config.vision, config.image_width)
         *before, last = config.hidden or (self.observation.size,)
         self.trunk = perceptron(self.observation.size, before, last, config.dropout)
-        self.weight = nn.Linear(last, config.modes)
-        self.mean = nn.Linear(last, math.prod(self.chunk_shape))
-        self.spread = nn.Linear(last, math.prod(self.chunk_shape))
+        self.weight = Linear(last, config.modes)
+        self.mean = Linear(last, math.prod(self.chunk_shape))
+        self.spread = Linear(last, math.prod(self.chunk_shape))
 
     def _mixture(self, state_BS: Tensor, images_BHWC: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """Logits (B, M), means and standard deviations (B, M, k, J)."""

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from il_robot.policies.inputs import Inputs
+from il_robot.policies.linear import Linear
 from il_robot.policies.vision import CameraEncoder, VisionConfig
 
 
@@ -39,6 +40,6 @@ def perceptron(before: int, hidden: Sequence[int], after: int, dropout: float = 
     """(..., before) -> (..., after) through ``hidden`` layers of GELU units."""
     layers: list[nn.Module] = []
     for width in hidden:
-        layers += [nn.Linear(before, width), nn.GELU(), nn.Dropout(dropout)]
+        layers += [Linear(before, width), nn.GELU(), nn.Dropout(dropout)]
         before = width
-    return nn.Sequential(*layers, nn.Linear(before, after))
+    return nn.Sequential(*layers, Linear(before, after))

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from il_robot.policies.inputs import Inputs
+from il_robot.policies.linear import Linear
 from il_robot.policies.vision import CameraEncoder, VisionConfig
 
 
@@ -20,7 +21,7 @@ class ObservationTokens(nn.Module):
     def __init__(self, inputs: Inputs, vision: VisionConfig, width: int) -> None:
         super().__init__()
         self.shape = (inputs.history, inputs.moment_size)
-        self.state = nn.Linear(inputs.moment_size, width)
+        self.state = Linear(inputs.moment_size, width)
         self.moment = nn.Parameter(torch.randn(inputs.history, width) * 0.02)
         self.cameras = CameraEncoder(vision, inputs.cameras, width) if inputs.cameras else None
 

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from il_robot.policies.linear import Linear
+
 
 def sinusoid(length: int, width: int) -> Tensor:
     """(length, width) fixed positions of Vaswani et al. 2017, section 3.5."""
@@ -38,10 +40,10 @@ class Attention(nn.Module):
         super().__init__()
         self.heads = heads
         self.dropout = dropout
-        self.query = nn.Linear(width, width)
-        self.key = nn.Linear(width, width)
-        self.value = nn.Linear(width, width)
-        self.output = nn.Linear(width, width)
+        self.query = Linear(width, width)
+        self.key = Linear(width, width)
+        self.value = Linear(width, width)
+        self.output = Linear(width, width)
 
     def _split(self, tokens: Tensor, batch: int) -> Tensor:
         per_head = tokens.view(*tokens.shape[:-1], self.heads, -1)
@@ -73,7 +75,7 @@ class Attention(nn.Module):
 
 class FeedForward(nn.Sequential):
     def __init__(self, width: int, hidden: int, dropout: float) -> None:
-        super().__init__(nn.Linear(width, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, width))
+        super().__init__(Linear(width, hidden), nn.ReLU(), nn.Dropout(dropout), Linear(hidden, width))
 
 
 class EncoderLayer(nn.Module):

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from il_robot.errors import BadInput
+from il_robot.policies.linear import Linear
 from il_robot.policies.sizes import check_sizes
 from il_robot.policies.vision import VisionConfig
 
@@ -51,7 +52,7 @@ class TimeEmbedding(nn.Module):
         # A level is counted in thousandths, which a position in a sentence is in Vaswani et al. 2017.
         exponent = torch.linspace(0, 1, width // 2)
         self.register_buffer("frequency", 1000 * torch.exp(-math.log(10_000.0) * exponent), persistent=False)
-        self.layers = nn.Sequential(nn.Linear(width, 4 * width), nn.SiLU(), nn.Linear(4 * width, width))
+        self.layers = nn.Sequential(Linear(width, 4 * width), nn.SiLU(), Linear(4 * width, width))
 
     def forward(self, level_B: Tensor) -> Tensor:
         angle = level_B.unsqueeze(-1) * self.frequency
@@ -74,7 +75,7 @@ class FilmBlock(nn.Module):
         super().__init__()
         self.first = ConvBlock(before, after, config)
         self.second = ConvBlock(after, after, config)
-        self.film = nn.Linear(condition, 2 * after)
+        self.film = Linear(condition, 2 * after)
         self.around = nn.Identity() if before == after else nn.Conv1d(before, after, 1)
 
     def forward(self, x_BCL: Tensor, condition_BX: Tensor) -> Tensor:

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from il_robot.errors import BadInput
 from il_robot.policies.inputs import Inputs
+from il_robot.policies.linear import Linear
 from il_robot.policies.network import Batch, Loss, held, valid_l1
 from il_robot.policies.sizes import check_sizes
 from il_robot.policies.tokens import ObservationTokens
@@ -83,11 +84,11 @@ class Vinn(nn.Module):
             nn.LazyLinear(config.hidden),
             nn.GELU(),
             nn.Dropout(config.dropout),
-            nn.Linear(config.hidden, config.features),
+            Linear(config.hidden, config.features),
             nn.LayerNorm(config.features, elementwise_affine=False),
         )
         self.head = nn.Sequential(
-            nn.Linear(config.features, config.hidden), nn.GELU(), nn.Linear(config.hidden, math.prod(shape))
+            Linear(config.features, config.hidden), nn.GELU(), Linear(config.hidden, math.prod(shape))
         )
         self.chunk_shape = shape
         self._see_once(inputs)

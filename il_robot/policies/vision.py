@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from il_robot.errors import BadInput
 from il_robot.policies.inputs import CameraInput
+from il_robot.policies.linear import Linear
 from il_robot.policies.resnet import ResNet18
 from il_robot.policies.transformer import sinusoid_2d
 
@@ -104,7 +105,7 @@ class CameraEncoder(nn.Module):
         channels = 512 if config.backbone == "resnet18" else config.channels[-1]
         if config.keypoints:
             self.points = nn.ModuleList(SpatialSoftmax(channels, config.keypoints) for _ in cameras)
-            self.project: nn.Module = nn.Linear(2 * config.keypoints, width)
+            self.project: nn.Module = Linear(2 * config.keypoints, width)
         else:
             self.project = nn.Conv2d(channels, width, 1)
         self.camera_embedding = nn.Parameter(torch.randn(sum(camera.frames for camera in cameras), width) * 0.02)
