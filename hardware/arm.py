@@ -211,7 +211,10 @@ class DynamixelArm:
         if found is None:
             return None
         block = np.frombuffer(b"".join(found[i] for i in self._ids), PRESENT)
-        return np.stack([block[name] for name in ("current", "velocity", "position")], axis=1).astype(np.int64)
+        raw = np.empty((len(self._ids), 3), np.int64)
+        for column, name in enumerate(("current", "velocity", "position")):
+            raw[:, column] = block[name]
+        return raw
 
     def _raw_or_fault(self) -> NDArray[np.int64]:
         raw = self._raw()

@@ -15,8 +15,11 @@ from il_robot.errors import Fault
 from il_robot.types import Floats
 
 RECOVER_S = 0.5
-COMMAND_SHARE = 0.7
-"""So far into its period, at most, a cycle waits for a command after its read."""
+COMMAND_SHARE = 0.85
+"""So far into its period, at most, a cycle waits for a command after its read: what is left is enough to write it."""
+FOLLOWER_LAG_S = 0.0025
+"""Followers are read so much after the leaders, which an operator waits for, so that not all buses want the
+processor at once."""
 HOLD_AFTER = 5
 """So many lost answers in a row (0.1 s at 50 Hz) mean that the arm is lost until it answers again."""
 
@@ -46,11 +49,14 @@ class ArmLoop:
         clock: Clock,
         name: str,
         after_read: Callable[[ArmState], None] | None = None,
+        lag_s: float = 0.0,
     ) -> None:
-        """``after_read`` runs in the arm's thread with every state, before it is handed out."""
+        """``after_read`` runs in the arm's thread with every state, before it is handed out. ``lag_s``: how long after
+        the clock's whole periods it reads."""
         self._after_read = after_read
         self._arm = arm
-        self._loop = DeadlineLoop(clock, round(1e9 / rate_hz))
+        self._clock = clock
+        self._loop = DeadlineLoop(clock, round(1e9 / rate_hz), round(1e9 * lag_s))
         self._newest: ArmState | None = None
         self._command: Floats | None = None
         self._since_ns: int | None = None
@@ -124,9 +130,10 @@ class ArmLoop:
         while not self._stopping.is_set():
             try:
                 while not self._stopping.is_set():
-                    if self._loop.wait() is None:
+                    deadline_ns = self._loop.wait()
+                    if deadline_ns is None:
                         return
-                    self._cycle()
+                    self._cycle(deadline_ns)
             except Fault as fault:
                 self._recover(fault)
 
@@ -144,8 +151,8 @@ class ArmLoop:
                     self._recovered += 1
                 return
 
-    def _cycle(self) -> None:
-        began_s = time.monotonic()
+    def _cycle(self, deadline_ns: int) -> None:
+        began_s = time.monotonic() - (self._clock.now_ns() - deadline_ns) / 1e9
         with self._fresh:
             asked, self._asked = self._asked, []
         for work in asked:

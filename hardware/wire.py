@@ -8,6 +8,8 @@ a gain into a voltage, or yesterday's position into today's.
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import select
 import termios
 import time
@@ -42,9 +44,11 @@ class WaitPort(PortHandler):  # type: ignore[misc]
         if length <= 0:
             return b""
         left_s = (self.packet_timeout - self.getTimeSinceStart()) / 1e3
-        if left_s > 0:
-            select.select([self.ser.fileno()], [], [], left_s)
-        received: bytes = self.ser.read(length)
+        if not select.select([self.ser.fd], [], [], max(0.0, left_s))[0]:
+            return b""
+        received = os.read(self.ser.fd, length)  # pyserial's read would ask once more whether there is something
+        if not received:
+            raise OSError(errno.EIO, "ready to read, but nothing comes")
         return received
 
 
@@ -79,6 +83,7 @@ class Wire:
         with self._used("cannot open"):
             self._port.setBaudRate(self._baud)
             self._port.ser.exclusive = True
+            self._port.ser.write_timeout = 0  # a packet fits the system's buffer: no asking afterwards whether it went
         with contextlib.suppress(OSError, ValueError):  # only some adapters know the setting
             self._port.ser.set_low_latency_mode(True)
 

@@ -17,7 +17,7 @@ import pytest
 from calibration.rig_file import load_rig
 from hardware import control_table as table
 from hardware.arm import ArmState, DynamixelArm
-from hardware.arm_loop import HOLD_AFTER, ArmLoop
+from hardware.arm_loop import FOLLOWER_LAG_S, HOLD_AFTER, ArmLoop
 from hardware.arm_motion import move_slowly
 from hardware.emulated_rig import EmulatedRig
 from hardware.rig_arms import RigArms
@@ -337,7 +337,7 @@ def until(happened: Callable[[], bool]) -> None:
 
 def test_a_command_that_misses_its_cycle_does_not_delay_those_after_it() -> None:
     arm, clock = Recording(), Stepped()
-    loop = ArmLoop(arm, 0.2, clock, "follower_left")  # a cycle waits up to 3.5 s for its command
+    loop = ArmLoop(arm, 0.2, clock, "follower_left")  # a cycle waits some seconds for its command
     loop.start()
     loop.command(np.array([1.0]))  # came too late for the cycle before
     for cycle in (1, 2, 3):
@@ -346,6 +346,17 @@ def test_a_command_that_misses_its_cycle_does_not_delay_those_after_it() -> None
         loop.command(np.array([cycle + 1.0]))
         until(lambda sent=cycle: arm.told == [float(i + 1) for i in range(sent + 1)])
         assert arm.reads == cycle, "it went in the cycle that it was made for"
+    clock.ticks.release()
+    loop.stop()
+
+
+def test_followers_are_read_a_little_after_leaders() -> None:
+    arm, clock = Recording(), Stepped()
+    loop = ArmLoop(arm, 50.0, clock, "follower_left", lag_s=FOLLOWER_LAG_S)
+    loop.start()
+    clock.ticks.release()
+    until(lambda: arm.reads == 1)
+    assert clock.time_ns % 20_000_000 == 2_500_000
     clock.ticks.release()
     loop.stop()
 
