@@ -33,10 +33,24 @@ class FrozenBatchNorm(nn.Module):
         self.register_buffer("running_mean", torch.zeros(channels))
         self.register_buffer("running_var", torch.ones(channels))
 
-    def forward(self, x_BCHW: Tensor) -> Tensor:
+    def after(self, convolution: nn.Conv2d, x_BCHW: Tensor) -> Tensor:
+        """Of what ``convolution``, which has no bias, makes of ``x``.
+
+        The constants scale its weights, of which there are fewer than pixels, and become its bias.
+        """
         scale = self.weight * torch.rsqrt(self.running_var + self.epsilon)
         shift = self.bias - self.running_mean * scale
-        return x_BCHW * scale[:, None, None] + shift[:, None, None]
+        weight = convolution.weight * scale[:, None, None, None]
+        return F.conv2d(x_BCHW, weight, shift, convolution.stride, convolution.padding)
+
+
+class Shortcut(nn.Sequential):
+    """The way around a block that changes the size: a convolution and its norm."""
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        convolution, norm = self
+        assert isinstance(convolution, nn.Conv2d) and isinstance(norm, FrozenBatchNorm)
+        return norm.after(convolution, x_BCHW)
 
 
 class BasicBlock(nn.Module):
@@ -48,11 +62,11 @@ class BasicBlock(nn.Module):
         self.bn2 = FrozenBatchNorm(after)
         self.downsample: nn.Module = nn.Identity()
         if stride != 1 or before != after:
-            self.downsample = nn.Sequential(nn.Conv2d(before, after, 1, stride, bias=False), FrozenBatchNorm(after))
+            self.downsample = Shortcut(nn.Conv2d(before, after, 1, stride, bias=False), FrozenBatchNorm(after))
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        inner = F.relu(self.bn1(self.conv1(x_BCHW)))
-        return F.relu(self.bn2(self.conv2(inner)) + self.downsample(x_BCHW))
+        inner = F.relu_(self.bn1.after(self.conv1, x_BCHW))
+        return F.relu_(self.bn2.after(self.conv2, inner).add_(self.downsample(x_BCHW)))
 
 
 class ResNet18(nn.Module):
@@ -68,7 +82,7 @@ class ResNet18(nn.Module):
         self.layer4 = nn.Sequential(BasicBlock(256, 512, 2), BasicBlock(512, 512, 1))
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        x = F.max_pool2d(F.relu(self.bn1(self.conv1(x_BCHW))), 3, 2, 1)
+        x = F.max_pool2d(F.relu_(self.bn1.after(self.conv1, x_BCHW)), 3, 2, 1)
         result: Tensor = self.layer4(self.layer3(self.layer2(self.layer1(x))))
         return result
 

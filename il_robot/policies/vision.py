@@ -5,8 +5,9 @@ Shape legend: B batch, H W image, C channels, h w feature map, P key points, N t
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -112,26 +113,32 @@ class CameraEncoder(nn.Module):
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1) * 255, persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(3, 1, 1) * 255, persistent=False)
 
-    def _map(self, image_BHWC: Tensor, number: int) -> Tensor:
-        scaled = (image_BHWC.permute(0, 3, 1, 2) - self.mean).div_(self.std)
-        result: Tensor = self.backbones[number % len(self.backbones)](scaled)
-        return result
-
     def forward(self, images_BHWC: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        images = [images_BHWC[camera.name] for camera in self.cameras]
+        maps = self._maps([image.flatten(0, -4) for image in images])
         tokens, positions, seen = [], [], 0
-        for number, camera in enumerate(self.cameras):
-            image = images_BHWC[camera.name]
-            frames = image.flatten(0, 1) if camera.frames > 1 else image
+        for number, (camera, image, map_BChw) in enumerate(zip(self.cameras, images, maps, strict=True)):
             embedding_FD = self.camera_embedding[seen : seen + camera.frames]
-            token_BND, place_ND = self._read(frames, number)
+            token_BND, place_ND = self._read(map_BChw, number)
             tokens.append(token_BND.reshape(len(image), -1, token_BND.shape[-1]))
             positions.append((embedding_FD.unsqueeze(1) + place_ND).flatten(0, 1))
             seen += camera.frames
         return torch.cat(tokens, 1), torch.cat(positions, 0)
 
-    def _read(self, image_BHWC: Tensor, number: int) -> tuple[Tensor, Tensor]:
-        """Single frames of one camera -> their tokens (B, N, D), and where in the image each is (N, D)."""
-        map_BChw = self._map(image_BHWC, number)
+    def _maps(self, images_BHWC: Sequence[Tensor]) -> Sequence[Tensor]:
+        """The feature map of each camera's single frames. Cameras of one size that share a backbone go through it
+        together, which takes three quarters of the time."""
+        if len(self.backbones) > 1 or len({image.shape for image in images_BHWC}) > 1:
+            each = zip(itertools.cycle(self.backbones), images_BHWC, strict=False)
+            return [backbone(self._scaled(image)) for backbone, image in each]
+        maps: Sequence[Tensor] = self.backbones[0](self._scaled(torch.cat(list(images_BHWC)))).chunk(len(images_BHWC))
+        return maps
+
+    def _scaled(self, image_BHWC: Tensor) -> Tensor:
+        return (image_BHWC.permute(0, 3, 1, 2) - self.mean).div_(self.std)
+
+    def _read(self, map_BChw: Tensor, number: int) -> tuple[Tensor, Tensor]:
+        """A camera's feature maps -> their tokens (B, N, D), and where in the image each is (N, D)."""
         if self.keypoints:
             token: Tensor = self.project(self.points[number](map_BChw)).unsqueeze(1)
             return token, torch.zeros(1, token.shape[-1], device=token.device)

@@ -5,12 +5,14 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from torch import nn
+from torch.nn import functional as F
 
 from il_robot.errors import BadInput
 from il_robot.policies.bc import Bc, BcConfig
 from il_robot.policies.inputs import CameraInput, Inputs
-from il_robot.policies.resnet import ResNet18, load_imagenet, start_from_imagenet
-from il_robot.policies.vision import SmallConv, SpatialSoftmax, VisionConfig
+from il_robot.policies.resnet import FrozenBatchNorm, ResNet18, load_imagenet, start_from_imagenet
+from il_robot.policies.vision import CameraEncoder, SmallConv, SpatialSoftmax, VisionConfig
 
 
 def test_spatial_softmax_finds_the_bright_spot() -> None:
@@ -57,6 +59,34 @@ def test_resnet_has_torchvisions_parameter_names_and_shapes() -> None:
     network = ResNet18()
     assert {name: tuple(value.shape) for name, value in network.state_dict().items()} == expected
     assert network(torch.zeros(1, 3, 64, 96)).shape == (1, 512, 2, 3)
+
+
+def test_frozen_batch_norm_is_torchs_own_with_its_statistics_kept() -> None:
+    torch.manual_seed(0)
+    convolution, norm = nn.Conv2d(3, 8, 3, 2, 1, bias=False), FrozenBatchNorm(8)
+    for buffer in norm.buffers():
+        buffer.copy_(torch.rand(8) + 0.5)
+    image = torch.randn(2, 3, 12, 10)
+    wanted = F.batch_norm(convolution(image), norm.running_mean, norm.running_var, norm.weight, norm.bias)
+    torch.testing.assert_close(norm.after(convolution, image), wanted)
+
+
+@pytest.mark.parametrize("sizes", [((32, 48), (32, 48)), ((32, 48), (48, 32))])
+def test_cameras_that_share_a_backbone_are_read_as_if_each_alone(sizes: tuple[tuple[int, int], ...]) -> None:
+    torch.manual_seed(0)
+    cameras = tuple(CameraInput(name, *size, frames=2) for name, size in zip("ab", sizes, strict=True))
+    encoder = CameraEncoder(VisionConfig(keypoints=0, shared=True), cameras, 16)
+    images = {camera.name: torch.randint(0, 256, (3, *camera.shape), dtype=torch.uint8) for camera in cameras}
+    tokens, _ = encoder(images)
+    begin = 0
+    for camera in cameras:
+        alone = CameraEncoder(VisionConfig(keypoints=0, shared=True), (camera,), 16)
+        shared = {name: value for name, value in encoder.state_dict().items() if name != "camera_embedding"}
+        alone.load_state_dict(shared, strict=False)
+        wanted, _ = alone(images)
+        torch.testing.assert_close(tokens[:, begin : begin + wanted.shape[1]], wanted)
+        begin += wanted.shape[1]
+    assert begin == tokens.shape[1]
 
 
 def test_imagenet_weights_come_from_a_file(tmp_path: Path) -> None:
