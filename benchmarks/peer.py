@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import selectors
 import subprocess
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,7 @@ class Peer:
             except OSError as error:
                 self.out = f"{name} was not measured: {error}"
 
-    def ask(self, patience_s: float, **question: Any) -> Mapping[str, Any] | None:
+    def ask(self, patience_s: float, **question: Any) -> Any:
         """Its answer, or None when it is out, or goes out over this question."""
         if self.out:
             return None
@@ -39,19 +38,21 @@ class Peer:
         try:
             print(json.dumps(question), file=stdin, flush=True)
         except BrokenPipeError:
-            return self._leave(self._last_words())
+            self._leave(self._last_words())
+            return None
         with selectors.DefaultSelector() as waiting:
             waiting.register(stdout, selectors.EVENT_READ)
             if not waiting.select(patience_s):
-                return self._leave(f"{question['do']} took longer than {patience_s:g} s")
+                self._leave(f"{question['do']} took longer than {patience_s:g} s")
+                return None
         try:
             line = stdout.readline()
-            if not line:
-                return self._leave(self._last_words())
-            answered: Mapping[str, Any] = json.loads(line)
+            if line:
+                return json.loads(line)
+            self._leave(self._last_words())
         except ValueError:
-            return self._leave("its answer is not JSON")
-        return answered
+            self._leave("its answer is not JSON")
+        return None
 
     def close(self) -> None:
         """End the script."""

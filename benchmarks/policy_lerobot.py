@@ -6,7 +6,9 @@ clock starts, so what its processors cost is not counted.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.metadata import version
+from typing import Any
 
 import torch
 from lerobot_torchvision import import_torchvision
@@ -71,7 +73,7 @@ class LeRobot:
             return self.network.diffusion.generate_actions(self._one).cpu()
 
 
-def _diffusion(steps: int, common: dict[str, object]) -> DiffusionConfig:
+def _diffusion(steps: int, common: Mapping[str, Any]) -> DiffusionConfig:
     """Two levels of 64 and 128 channels, ten steps of DDIM. Its chunks are multiples of four: up to two steps more."""
     return DiffusionConfig(
         horizon=-(-steps // 4) * 4,

@@ -31,6 +31,7 @@ class Ours:
 
     def __init__(self, scene: Scene, options: Options) -> None:
         keep_freed_memory()
+        self._options = options
         rig, preset = load_rig("aloha"), PRESETS[options.network, PRESET[options.network]]
         height, width = scene.images_CBHWC.shape[2:4]
         names = rig.camera_names[: len(scene.images_CBHWC)]
@@ -55,6 +56,8 @@ class Ours:
         statistics = Statistics.of(state_BS, scene.action_BkJ[:, 0], inputs.least_spread)
         data, software = Data((), (), ()), Software("", "", "")
         description = Description(options.network, preset.network, inputs, statistics, rig, recipe, 0, data, software)
+        if options.compile:
+            self.network.predict = torch.compile(self.network.predict, dynamic=False)  # type: ignore[method-assign]
         self._policy = LoadedPolicy(description, self.network, options.device)
         images = {name: image[0] for name, image in zip(names, scene.images_CBHWC, strict=True)}
         poses = {name: np.array([0, 0, 0, 1, 0, 0, 0], np.float32) for name in objects}
@@ -63,11 +66,12 @@ class Ours:
     def train(self) -> float:
         loss, _ = self._optimiser.step(self._batch, self._step)
         self._step += 1
-        return loss.total.item()
+        return float(loss.total)
 
     def predict(self) -> object:
         self.network.eval()
-        return self._policy.predict(self._observation)
+        with self._options.autocast():
+            return self._policy.predict(self._observation)
 
 
 if __name__ == "__main__":

@@ -83,8 +83,15 @@ class Scene:
 class Implementation(Protocol):
     """Something that learns from a scene's batch and predicts from its first row."""
 
-    version: str
-    network: torch.nn.Module
+    @property
+    def version(self) -> str:
+        """What it is."""
+        ...
+
+    @property
+    def network(self) -> torch.nn.Module:
+        """All of its parameters."""
+        ...
 
     def train(self) -> object:
         """One whole step: forward, backward, clipping, optimiser, and what else its own loop does with the weights."""
@@ -147,7 +154,7 @@ def serve(make: Callable[[Scene, Options], Implementation]) -> None:
 
 def clipped_step(network: torch.nn.Module, loss: Tensor, optimiser: torch.optim.Optimizer, clip: float) -> float:
     """What a plain training loop does with a loss."""
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     if clip:
         torch.nn.utils.clip_grad_norm_(network.parameters(), clip)
     optimiser.step()

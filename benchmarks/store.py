@@ -79,8 +79,8 @@ def main(
         show(written, read, {"Real time, 4 cameras 480x640 at 50 Hz": live, "kill -9": killed}, notes)
 
 
-def lerobot(contest: Contest, python: Path, limit_s: float) -> list[Peer]:
-    """LeRobot in both its layouts, named with its version."""
+def lerobot(contest: Contest, python: Path, limit_s: float, layouts: tuple[str, ...] = LAYOUTS) -> list[Peer]:
+    """LeRobot in each of ``layouts``, named with its version."""
     frames, script = contest.folder / "frames.npz", Path(__file__).with_name("store_lerobot.py")
     np.savez(
         frames,
@@ -91,7 +91,7 @@ def lerobot(contest: Contest, python: Path, limit_s: float) -> list[Peer]:
         chunk=np.array(CHUNK),
     )
     peers = []
-    for layout in LAYOUTS:
+    for layout in layouts:
         place = str(contest.folder / f"lerobot_{layout}")
         peer = Peer(f"LeRobot, {layout}", python, script, [str(frames), layout, place])
         answer = peer.ask(limit_s, do="open")

@@ -1,16 +1,16 @@
-"""LeRobot's own dataset class as a contestant of ``store.py``: run by the interpreter that has LeRobot.
+"""LeRobot's own dataset class in ``store.py`` and ``loader.py``: run by the interpreter that has LeRobot.
 
     LEROBOT_PYTHON benchmarks/store_lerobot.py frames.npz LAYOUT FOLDER
 
 ``frames.npz`` holds ``pictures`` (N, H, W, 3) uint8, ``actions`` (T, J) float32, ``fps``, ``chunk`` and ``cameras``.
-LAYOUT is ``video`` (LeRobot's default: AV1, every second frame a key frame) or ``image`` (PNG in parquet). Each line
-on the input is a question in JSON, ``{"do": "open"}``, ``{"do": "write"}`` or ``{"do": "read", "steps": [...],
-"limit_s": s}``; each answer is a line in JSON. Nothing of this project is imported: LeRobot asks for other versions of
-nearly every library.
+LAYOUT is ``video`` (LeRobot's default: AV1, every second frame a key frame) or ``image`` (PNG in parquet). It is asked
+as ``peer_side.py`` says, by the names of :class:`Contestant`'s methods. Nothing of this project is imported: LeRobot
+asks for other versions of nearly every library.
 """
 
 from __future__ import annotations
 
+import itertools
 import resource
 import shutil
 import sys
@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from function_profile import hottest
 from lerobot_torchvision import import_torchvision
 from peer_side import answer
 
@@ -92,6 +93,22 @@ class Contestant:
             if time.perf_counter() - wall > limit_s:
                 break
         return {"cpu_s": (cpu_s() - cpu) / done, "wall_s": (time.perf_counter() - wall) / done}
+
+    def load(self, workers: int, batch: int, batches: int) -> float:
+        """Samples per second of torch's loader over it as LeRobot's training uses it, from the first batch on."""
+        loader = torch.utils.data.DataLoader(
+            self._data, batch, shuffle=True, num_workers=workers, drop_last=True, prefetch_factor=2
+        )
+        made = itertools.chain.from_iterable(itertools.repeat(loader))
+        next(made)
+        begin = time.perf_counter()
+        for _ in range(batches):
+            next(made)
+        return batch * batches / (time.perf_counter() - begin)
+
+    def profile(self, steps: list[int]) -> dict[str, float]:
+        """Where the time of reading these samples goes."""
+        return hottest(lambda: [self._data[t] for t in steps])
 
 
 def main(source: str, layout: str, folder: str) -> None:
