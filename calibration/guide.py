@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 import yaml
+from numpy.typing import NDArray
 
 from calibration.arm import ArmCalibration
 from calibration.capture import Read, disagreement, fit_gripper, fit_joint, hold_still
@@ -73,7 +75,7 @@ def capture_arm(
 ) -> None:
     """Leads the operator through the poses that ``path`` does not have yet. ``read`` gives (J,) ticks.
 
-    The arm must be free. Raises BadInput when it is not held still; what was captured before is kept.
+    The arm must be free. A pose that was not held still is asked for again.
     """
     progress = Progress.resume(path)
     steps = [(pose.name, pose.instruction) for pose in poses.poses]
@@ -82,9 +84,30 @@ def capture_arm(
     done = progress.captured.setdefault(arm, {})
     for name, instruction in steps:
         if name not in done:
-            tell(f"{arm}: {instruction}")
-            done[name] = {j: float(t) for j, t in zip(joints, hold_still(read, joints), strict=True)}
+            ticks = _held(f"{arm}: {instruction}", read, joints, tell)
+            done[name] = {j: float(t) for j, t in zip(joints, ticks, strict=True)}
             progress.save(path)
+
+
+def _held(instruction: str, read: Read, joints: Sequence[str], tell: Tell) -> NDArray[np.float64]:
+    tell(instruction)
+    while True:
+        try:
+            return hold_still(read, joints)
+        except BadInput as moved:
+            tell(f"{moved}; once more, {instruction}")
+
+
+@contextmanager
+def asked_anew(arm: str, path: Path) -> Iterator[None]:
+    """When nothing fits what was captured of an arm, that is forgotten: started again, the guide asks for it anew."""
+    try:
+        yield
+    except BadInput as error:
+        progress = Progress.resume(path)
+        progress.captured.pop(arm, None)
+        progress.save(path)
+        raise BadInput(f"{error}; start again, it asks for {arm} anew") from None
 
 
 def fit_arm(arm: str, prior: ArmCalibration, poses: Poses, progress: Progress) -> tuple[ArmCalibration, ArmReport]:

@@ -9,7 +9,7 @@ import numpy as np
 import yaml
 
 from calibration.arm import ArmScale, RigCalibration, save_calibration
-from calibration.guide import ArmReport, Poses, Progress, Tell, capture_arm, fit_arm, pair_disagreement
+from calibration.guide import ArmReport, Poses, Progress, Tell, asked_anew, capture_arm, fit_arm, pair_disagreement
 from hardware.bus import REPLY_S
 from hardware.free_arm import free_arm
 from hardware.wiring import Wiring
@@ -45,7 +45,10 @@ def calibrate_arms(
             poses.check([j for j in pair.joint_names if j in prior.arm(name).joints])
             capture(name, pair, wiring, prior, poses, tell, unfinished, reply_s)
     progress = Progress.resume(unfinished)
-    fitted = {name: fit_arm(name, arm, poses, progress) for name, arm in prior.arms.items()}
+    fitted = {}
+    for name, arm in prior.arms.items():
+        with asked_anew(name, unfinished):
+            fitted[name] = fit_arm(name, arm, poses, progress)
     calibration = replace(prior, arms={name: fit[0] for name, fit in fitted.items()})
     report = CalibrationReport(
         {name: fit[1] for name, fit in fitted.items()},

@@ -187,4 +187,7 @@ def _chosen(rig: Rig, names: tuple[str, ...]) -> list[Camera]:
 
 
 def _wait_for_enter(instruction: str) -> None:
-    input(f"{instruction}. Enter when done: ")
+    try:
+        input(f"{instruction}. Enter when done: ")
+    except EOFError:
+        raise BadInput("nobody presses Enter: a calibration needs a terminal") from None

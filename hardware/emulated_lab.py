@@ -50,13 +50,15 @@ def write_lab(rig: str, folder: Path) -> Path:
 
 
 class Hands:
-    """An operator at emulated leaders: squeezes grippers that come free, then moves the free arms to and fro."""
+    """An operator at emulated leaders: squeezes grippers that come free, then moves the free arms to and fro. Arms that
+    have not been stiff yet stay where they are: to be calibrated they must not move."""
 
     def __init__(self, rig: Rig, wiring: Wiring, calibration: RigCalibration, emulated: EmulatedRig) -> None:
         self._rig, self._emulated = rig, emulated
         self._scales = {a.leader: calibration.arm(a.leader).for_joints(a.joint_names, a.leader) for a in rig.arms}
         self._ids = {a.leader: {s.joint: s.id for s in wiring.chain(a.leader) if s.shadow_of is None} for a in rig.arms}
         self._free_since_s: dict[str, float] = {}
+        self._seen_stiff: set[str] = set()
         self.aside = 0.0
         """How far from the wave the hands keep every joint [rad]."""
 
@@ -67,10 +69,13 @@ class Hands:
             torque = np.array([state[self._ids[arm.leader][joint]]["Torque_Enable"] for joint in arm.joint_names], bool)
             gripper = self._scales[arm.leader].is_gripper
             if not torque.any():
+                if arm.leader not in self._seen_stiff:
+                    continue
                 since_s = now_s - self._free_since_s.setdefault(arm.leader, now_s)
                 self._place(arm, self.pose(arm, since_s), only=~torque)
                 continue
             self._free_since_s.pop(arm.leader, None)
+            self._seen_stiff.add(arm.leader)
             if not torque[gripper].any():
                 self._place(arm, np.zeros(len(gripper), np.float32), only=gripper)
 

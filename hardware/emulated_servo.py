@@ -15,6 +15,8 @@ from hardware.control_table import HardwareError, Mode, Model, Register
 from hardware.packet import Error
 
 FIRMWARE = 46
+SUPPLY_V = 12.0
+"""What one supply gives all servos of a chain; models that it would destroy have the middle of their own range."""
 TIME_CONSTANT_S = 0.03
 STEP_S = 0.005
 """Longest step of a shaft: the speed limit and the lag are taken in turn."""
@@ -173,7 +175,8 @@ class EmulatedServo:
         self._overload_s = 0.0
         self._turns = turns
         self.set(table.STATUS_RETURN_LEVEL, 2)
-        self.set(table.PRESENT_INPUT_VOLTAGE, round(sum(self.model.volts) / 2 / table.VOLT_PER_UNIT))
+        volts = SUPPLY_V if self.model.volts[1] >= SUPPLY_V else sum(self.model.volts) / 2
+        self.set(table.PRESENT_INPUT_VOLTAGE, round(volts / table.VOLT_PER_UNIT))
         self.set(table.PRESENT_TEMPERATURE, 35)
         self._mode_defaults()
         self.sense(0.0)

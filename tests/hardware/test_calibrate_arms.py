@@ -16,6 +16,7 @@ from calibration.joint import RAD_PER_TICK
 from calibration.rig_file import load_rig
 from calibration.rig_folder import file_of_rig
 from hardware.calibrate_arms import calibrate_arms
+from hardware.calibrate_grippers import calibrate_grippers
 from hardware.emulated_bus import EmulatedBus
 from hardware.emulated_rig import EmulatedRig
 from hardware.wiring import load_wiring
@@ -93,6 +94,23 @@ def test_an_interrupted_calibration_goes_on_where_it_was(lab: tuple) -> None:
     asked = [line for line in operator.told if "lose its torque" not in line]
     assert len(asked) == len(set(asked)) + 1  # only the one that was interrupted is asked twice
     assert load_calibration(path).arm("leader_left").joints["elbow"].zero_ticks == pytest.approx(2048 - 40, abs=1)
+
+
+def test_an_arm_that_fits_nothing_is_asked_for_anew(lab: tuple) -> None:
+    rig, wiring, prior, _, operator, path = lab
+    closed = "follower_left: close the gripper fully"
+
+    def absent(instruction: str) -> None:
+        """Leaves one gripper as it is."""
+        if instruction != "follower_left: open the gripper fully":
+            operator(instruction)
+
+    with pytest.raises(BadInput, match="no gripper moves so little; start again, it asks for follower_left anew"):
+        calibrate_grippers(rig, wiring, prior, absent, path, reply_s=0.1)
+    asked = len(operator.told)
+    calibrate_grippers(rig, wiring, prior, operator, path, reply_s=0.1)
+    assert closed in operator.told[asked:]
+    assert load_calibration(path).arm("follower_left").grippers["gripper"].open_ticks == 2900
 
 
 def test_a_pose_that_forgets_a_joint_is_one_line(lab: tuple) -> None:
