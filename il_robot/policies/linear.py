@@ -25,6 +25,8 @@ class Linear(nn.Linear):
     def forward(self, x: Tensor) -> Tensor:
         if torch.compiler.is_compiling() or not _pays(x, self.weight):
             return F.linear(x, self.weight, self.bias)
+        if not torch.is_grad_enabled():
+            return _product(x.contiguous(), self.weight, self.bias)
         result: Tensor = _OneDnn.apply(x, self.weight, self.bias)  # type: ignore[no-untyped-call]
         return result
 
