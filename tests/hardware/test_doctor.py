@@ -117,6 +117,21 @@ def test_servos_at_another_baud_are_found(tmp_path: Path) -> None:
     assert found == ["servos answer at 57600 baud, not at 1000000"]
 
 
+def test_an_adapter_that_waits_for_more_bytes_is_named(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An FTDI adapter as the kernel shows it: 16 ms unless a rule says otherwise."""
+    device = Path(lab.buses["follower_main"].port).resolve().name
+    (tmp_path / "sys" / device).mkdir(parents=True)
+    timer = tmp_path / "sys" / device / "latency_timer"
+    monkeypatch.setattr(doctor_arms, "ADAPTERS", tmp_path / "sys")
+    timer.write_text("16\n")
+    row = next(doctor_arms.check("follower_main", lab.wiring, reply_s=0.05))
+    assert row.verdict is Verdict.WARNING and row.found == "latency timer is 16 ms, should be 1"
+    timer.write_text("1\n")
+    assert "latency" not in next(doctor_arms.check("follower_main", lab.wiring, reply_s=0.05)).found
+
+
 def test_a_broken_file_is_a_row_not_a_crash(lab: Lab) -> None:
     (lab.folder / "hardware.yaml").write_text("chains: {}")
     assert lab.rows()["wiring"].verdict is Verdict.FAULT
