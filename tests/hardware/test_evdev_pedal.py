@@ -1,9 +1,12 @@
-"""The foot switch through real ``struct input_event`` bytes; what only a kernel device can do is said at the end."""
+"""The foot switch through real ``struct input_event`` bytes, and where there is uinput as a device of the kernel."""
 
 from __future__ import annotations
 
+import fcntl
 import os
-from collections.abc import Iterator
+import struct
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,7 @@ from hardware.wiring import PedalWiring
 from il_robot.errors import BadInput, Fault
 
 SWITCH = {"KEY_A": BUTTONS.record, "KEY_B": BUTTONS.success, "KEY_C": BUTTONS.discard, "BTN_LEFT": BUTTONS.takeover}
+UINPUT = "/dev/uinput"
 CODES = {button: KEYS[key] for key, button in SWITCH.items()}
 
 
@@ -65,6 +69,60 @@ class TestEvdevPedal(PedalContract):
     def test_after_an_overflow_nothing_counts_as_held(self) -> None:
         self.send((EV_KEY, KEYS["KEY_A"], 1), (EV_SYN, SYN_DROPPED, 0))
         assert edges(self.pedal, 2) == [(BUTTONS.record, True), (BUTTONS.record, False)]
+
+
+class KernelSwitch:
+    """A foot switch that the kernel itself plays (linux/uinput.h), as /dev/input/event*."""
+
+    SET_EVENT, SET_KEY, SET_UP = 0x40045564, 0x40045565, 0x405C5503
+    CREATE, DESTROY, NAME = 0x5501, 0x5502, 0x8040552C
+
+    def __init__(self) -> None:
+        self._uinput = os.open(UINPUT, os.O_WRONLY)
+        fcntl.ioctl(self._uinput, self.SET_EVENT, EV_KEY)
+        for code in CODES.values():
+            fcntl.ioctl(self._uinput, self.SET_KEY, code)
+        fcntl.ioctl(self._uinput, self.SET_UP, struct.pack("@HHHH80sI", 3, 1, 1, 1, b"il-robot test switch", 0))
+        fcntl.ioctl(self._uinput, self.CREATE)
+        name = fcntl.ioctl(self._uinput, self.NAME, bytes(64)).split(b"\0")[0].decode()
+        (event,) = Path("/sys/devices/virtual/input", name).glob("event*")
+        self.path = Path("/dev/input", event.name)
+
+    def send(self, *events: tuple[int, int, int]) -> None:
+        os.write(self._uinput, b"".join(EVENT.pack(0, 0, *event) for event in events))
+
+    def unplug(self) -> None:
+        if self._uinput >= 0:
+            fcntl.ioctl(self._uinput, self.DESTROY)
+            os.close(self._uinput)
+            self._uinput = -1
+
+
+@pytest.mark.skipif(not os.access(UINPUT, os.W_OK), reason="no /dev/uinput that may be written to")
+def test_a_device_of_the_kernel_is_grabbed_read_and_lost() -> None:
+    switch = KernelSwitch()
+    try:
+        wait_until(lambda: os.access(switch.path, os.R_OK))
+        pedal = EvdevPedal(str(switch.path), SWITCH)
+        with pytest.raises(Fault, match="another program has grabbed it"):
+            EvdevPedal(str(switch.path), SWITCH)
+        switch.send((EV_KEY, CODES[BUTTONS.record], 1), (EV_SYN, 0, 0), (EV_KEY, CODES[BUTTONS.record], 0))
+        switch.send((EV_SYN, 0, 0))
+        assert edges(pedal, 2) == [(BUTTONS.record, True), (BUTTONS.record, False)]
+        switch.unplug()
+        with pytest.raises(Fault, match="lost: no such device"):
+            pedal.events(1.0)
+        pedal.close()
+    finally:
+        switch.unplug()
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    """Until udev has given the new device its permissions."""
+    deadline_s = time.monotonic() + 5
+    while not holds():
+        assert time.monotonic() < deadline_s, "the device did not appear"
+        time.sleep(0.01)
 
 
 def test_what_is_no_input_device_is_one_line(tmp_path: Path) -> None:
