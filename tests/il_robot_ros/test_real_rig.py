@@ -95,6 +95,8 @@ def test_teleop_refuses_a_far_leader_holds_without_its_pedal_and_goes_on_when_it
         run.wait_for("control starts")
         assert not any(" recorder " in command for command in run.processes().values())
         assert_latencies_are_told(diagnostics, lab.rig)
+        nice = {node: os.getpriority(os.PRIO_PROCESS, run.process(node)) for node in ("arms", "control", "cameras")}
+        assert nice["cameras"] > nice["arms"] == nice["control"], "cameras give way"
         lab.hands.aside = 0.3  # further in a moment than a follower may go
         counted = diagnostics.until("control", lambda said: int(said["gate_VELOCITY"]) > 0)
         lab.hands.aside = 0.0
