@@ -14,6 +14,7 @@ from il_robot.episodes.answer import AsJson, answer, progress_bar, tracked
 from il_robot.episodes.dataset import episode_folders
 from il_robot.episodes.layout import SUFFIX
 from il_robot.episodes.location import refuse_url
+from il_robot.episodes.recording import finish_discards
 from il_robot.episodes.recovery import recover as recover_episode
 from il_robot.episodes.summary import DatasetSummary, summarise
 from il_robot.episodes.validation import validate_dataset
@@ -87,7 +88,7 @@ def validate(dataset: Positional[Path], /, as_json: AsJson = False) -> int:
     return 1 if findings else 0
 
 
-def recover(dataset: Positional[Path], /, as_json: AsJson = False) -> int:
+def recover(dataset: Positional[Path], /, cut: bool = False, as_json: AsJson = False) -> int:
     """Complete the episodes that a killed recorder left; doing it again changes nothing.
 
     Exit code 0: every episode is complete now, 1: some could not be recovered, 2: not a dataset.
@@ -99,13 +100,15 @@ def recover(dataset: Positional[Path], /, as_json: AsJson = False) -> int:
 
     Args:
         dataset: a folder of episodes.
+        cut: complete an episode also where a damaged step makes that lose the steps after it.
         as_json: print JSON for a script instead of lines.
     """
     refuse_url(dataset, "recover")
     done, failed = [], {}
+    finish_discards(dataset)
     for folder in tracked(episode_folders(dataset), "recovering"):
         try:
-            done.append(recover_episode(folder))
+            done.append(recover_episode(folder, cut=cut))
         except IlRobotError as error:
             failed[folder.name] = str(error)
     mended = [one for one in done if one.state != "untouched"]

@@ -86,8 +86,9 @@ def episode_folders(dataset: Path) -> list[Path]:
         raise BadInput(f"{dataset}: no such dataset")
     if not dataset.is_dir() or (dataset / "zarr.json").exists():
         raise BadInput(f"{dataset}: not a dataset: that is a folder of episodes NAME{SUFFIX}")
-    entries = (path for path in dataset.iterdir() if path.name.endswith(SUFFIX) and path.is_dir())
-    folders = sorted(entries, key=lambda path: path.name)
+    # What begins with a dot is being made or thrown away.
+    named = (path for path in dataset.iterdir() if path.name.endswith(SUFFIX) and not path.name.startswith("."))
+    folders = sorted((path for path in named if path.is_dir()), key=lambda path: path.name)
     if not folders:
         raise BadInput(f"{dataset}: not a dataset: it holds no episode (a folder NAME{SUFFIX})")
     return folders

@@ -57,6 +57,15 @@ class Journal:
         """The whole rows from the first on, ROWS_PER_CHUNK at a time, up to the first that is torn."""
         yield from _whole_rows(self._fd, self.dtype)
 
+    def whole_after(self, step: int) -> int:
+        """How many rows after that of ``step`` are whole: more than none when a damaged row ended :meth:`chunks`."""
+        size, whole, first = self.dtype.itemsize, 0, step + 1
+        while raw := os.pread(self._fd, ROWS_PER_CHUNK * size, first * size):
+            rows = np.frombuffer(raw, self.dtype, count=len(raw) // size)
+            whole += sum(_is_whole(raw, row, i, first + i) for i, row in enumerate(rows))
+            first += ROWS_PER_CHUNK
+        return whole
+
     def read(self, begin: int, end: int) -> NDArray[Any]:
         """Rows ``begin`` to ``end``, which must have been appended."""
         size = self.dtype.itemsize
@@ -82,15 +91,17 @@ def _whole_rows(fd: int, dtype: np.dtype[Any]) -> Iterator[NDArray[Any]]:
         raw = os.pread(fd, ROWS_PER_CHUNK * size, first * size)
         rows = np.frombuffer(raw, dtype, count=len(raw) // size)
         whole = 0
-        for row in rows:
-            number = first + whole
-            begin = whole * size
-            crc = crc32c(raw[begin : begin + size - _CRC_BYTES])
-            if row["magic"] != _MAGIC or row["step"] != number or row["crc"] != crc:
-                break
+        while whole < len(rows) and _is_whole(raw, rows[whole], whole, first + whole):
             whole += 1
         if whole:
             yield rows[:whole]
         if whole < ROWS_PER_CHUNK:
             return
         first += whole
+
+
+def _is_whole(raw: bytes, row: np.void, place: int, step: int) -> bool:
+    """Whether ``row``, number ``place`` in ``raw``, is the undamaged row of ``step``."""
+    begin, size = place * row.dtype.itemsize, row.dtype.itemsize
+    crc = crc32c(raw[begin : begin + size - _CRC_BYTES])
+    return bool(row["magic"] == _MAGIC and row["step"] == step and row["crc"] == crc)

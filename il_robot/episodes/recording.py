@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import threading
@@ -35,6 +36,7 @@ from il_robot.errors import BadInput, Fault
 from il_robot.types import Frame
 
 _MEGABYTE = 1_000_000
+_DISCARDED = ".discarded-"
 
 
 class Recording:
@@ -48,6 +50,7 @@ class Recording:
         self.path = _new_folder(dataset, episode_id)
         self.steps = 0
         self.tally = Tally(info)
+        self._folder = self.path.stat()
         self._journal = Journal(self.path, self.dtype, create=True)
         self._files = threading.Lock()
         self._open = True
@@ -75,6 +78,8 @@ class Recording:
         self._journal.append(self.steps, row)
         self.steps += 1
         self.tally.add(row)
+        if self.steps % FRAMES_PER_SHARD == 0:
+            self._check_there()
         if self.steps % ROWS_PER_CHUNK == 0:
             first = self.steps - ROWS_PER_CHUNK
             write_chunk(self.path, self.info, first // ROWS_PER_CHUNK, self._journal.read(first, self.steps))
@@ -83,6 +88,7 @@ class Recording:
         """Turn the recording into a complete episode; :meth:`settle` is due afterwards."""
         for track in self._tracks:
             track.seal()
+        self._check_there()
         first = self.steps - self.steps % ROWS_PER_CHUNK
         rest = self._journal.read(first, self.steps)
         recorded = Recorded(self.steps, complete=True, outcome=outcome, losses=self.tally.losses)
@@ -93,6 +99,7 @@ class Recording:
         for track in self._tracks:
             track.seal()
         self._close_journal()
+        self._check_there()
         (self.path / RESERVE).unlink(missing_ok=True)
         write_attributes(self.path, self.info, Recorded(outcome=outcome, fault=fault))
         recover(self.path)
@@ -126,14 +133,30 @@ class Recording:
         for track in self._tracks:
             track.seal()
         self._close_journal()
-        doomed = self.path.with_name(f".discarded-{self.path.name}")
-        self.path.rename(doomed)
-        shutil.rmtree(doomed)
+        doomed = self.path.with_name(f"{_DISCARDED}{self.path.name}")
+        with contextlib.suppress(FileNotFoundError):  # somebody else threw it away
+            self.path.rename(doomed)
+        shutil.rmtree(doomed, ignore_errors=True)
+
+    def _check_there(self) -> None:
+        """Raises Fault when the folder is gone: written by name, the rest would look like a whole episode."""
+        try:
+            there = os.path.samestat(self.path.stat(), self._folder)
+        except FileNotFoundError:
+            there = False
+        if not there:
+            raise Fault(f"{self.path}: gone: somebody removed or moved the episode while it was recorded")
 
     def _close_journal(self) -> None:
         with self._files:
             self._open = False
             self._journal.close()
+
+
+def finish_discards(dataset: Path) -> None:
+    """Throw away what a kill left of episodes that were being thrown away."""
+    for doomed in dataset.glob(f"{_DISCARDED}*"):
+        shutil.rmtree(doomed, ignore_errors=True)
 
 
 def check_space(dataset: Path, info: EpisodeInfo, minimum_s: float) -> None:

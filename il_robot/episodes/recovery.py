@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -13,9 +14,18 @@ from numpy.typing import NDArray
 
 from il_robot.episodes.attributes import read_attributes
 from il_robot.episodes.columns import row_dtype, write_chunk
-from il_robot.episodes.completion import complete, prepare
+from il_robot.episodes.completion import complete, prepare, sync_folder
 from il_robot.episodes.journal import Journal
-from il_robot.episodes.layout import FRAMES_PER_SHARD, JOURNAL, RESERVE, ROWS_PER_CHUNK, EpisodeInfo, Recorded, Validity
+from il_robot.episodes.layout import (
+    FRAMES_PER_SHARD,
+    JOURNAL,
+    RESERVE,
+    ROWS_PER_CHUNK,
+    SUFFIX,
+    EpisodeInfo,
+    Recorded,
+    Validity,
+)
 from il_robot.episodes.losses import Tally
 from il_robot.episodes.shard import DATA_START, EMPTY, index_page, read_frame, shard_path
 from il_robot.errors import BadInput, Fault
@@ -33,24 +43,54 @@ class Recovery:
     """Frames that did not reach the disk (power loss); their steps are marked missing."""
 
 
-def recover(episode: Path) -> Recovery:
-    """Complete the episode from its journal.
+def recover(episode: Path, *, cut: bool = False) -> Recovery:
+    """Complete the episode from its journal; with ``cut`` also where that loses steps after a damaged one.
 
-    Raises Fault while it is being recorded or when the disk is full, BadInput when it is not an episode.
+    Raises Fault while it is being recorded, when the disk is full, or when steps would be lost; BadInput when it is
+    not an episode.
     """
-    info, recorded = read_attributes(episode)
-    if not (episode / JOURNAL).exists():
-        if not recorded.complete:
-            raise BadInput(f"{episode}: neither complete nor with a journal: nothing to recover it from")
-        (episode / RESERVE).unlink(missing_ok=True)
-        return Recovery(episode.name, "untouched", recorded.steps)
-    journal = Journal(episode, row_dtype(info))
     try:
-        return _from_journal(episode, info, recorded, journal)
+        if _never_begun(episode):
+            shutil.rmtree(episode)
+            return Recovery(episode.name, "removed", 0)
+        info, recorded = read_attributes(episode)
+        if not (episode / JOURNAL).exists():
+            if not recorded.complete:
+                raise BadInput(f"{episode}: neither complete nor with a journal: nothing to recover it from")
+            (episode / RESERVE).unlink(missing_ok=True)
+            return Recovery(episode.name, "untouched", recorded.steps)
+        with closing(Journal(episode, row_dtype(info))) as journal:
+            return _with_journal(episode, info, recorded, journal, cut)
     except OSError as error:
         raise Fault(f"{episode}: cannot be recovered: {error.strerror}") from None
-    finally:
-        journal.close()
+
+
+def _never_begun(episode: Path) -> bool:
+    """Whether its recorder was killed while it made the folder, before there was anything to be lost."""
+    if episode.suffix != SUFFIX or not episode.is_dir():
+        return False
+    found = {path.name: path for path in episode.iterdir()}
+    if not found.keys() <= {JOURNAL, RESERVE, "zarr.json.part"}:
+        return False
+    if JOURNAL not in found:
+        return True
+    with closing(Journal(episode, np.dtype(np.uint8))):  # not while its recorder lives
+        return found[JOURNAL].stat().st_size == 0
+
+
+def _with_journal(episode: Path, info: EpisodeInfo, recorded: Recorded, journal: Journal, cut: bool) -> Recovery:
+    whole = sum(map(len, journal.chunks()))
+    if recorded.complete and whole < recorded.steps:
+        # It was complete before the journal came to harm, which then is only a remnant.
+        journal.path.unlink()
+        return Recovery(episode.name, "untouched", recorded.steps)
+    later = journal.whole_after(whole)
+    if later and not cut:
+        raise Fault(
+            f"{episode}: step {whole} is damaged in {JOURNAL}, but {later} after it are whole; nothing was changed: "
+            f"--cut keeps the {whole} before it and loses the others"
+        )
+    return _from_journal(episode, info, recorded, journal)
 
 
 def _from_journal(episode: Path, info: EpisodeInfo, recorded: Recorded, journal: Journal) -> Recovery:
@@ -73,7 +113,8 @@ def _from_journal(episode: Path, info: EpisodeInfo, recorded: Recorded, journal:
         recorded = replace(recorded, recovered=not recorded.fault, fault=recorded.fault or "the recorder was killed")
     prepare(episode, info)
     complete(episode, info, replace(recorded, steps=steps, complete=True, losses=tally.losses), rest)
-    (episode / JOURNAL).unlink()
+    sync_folder(episode)  # before the journal goes, from which all of it could be made again
+    journal.path.unlink()
     return Recovery(episode.name, "recovered", steps, mender.damaged)
 
 

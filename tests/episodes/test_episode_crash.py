@@ -19,7 +19,8 @@ from recorder_process import CAMERAS, noisy_frames_of
 
 from il_robot.episodes.attributes import read_attributes
 from il_robot.episodes.columns import row_dtype
-from il_robot.episodes.dataset import Dataset
+from il_robot.episodes.commands import recover as recover_command
+from il_robot.episodes.dataset import Dataset, episode_folders
 from il_robot.episodes.layout import JOURNAL, ROWS_PER_CHUNK, Validity
 from il_robot.episodes.reader import Episode
 from il_robot.episodes.recovery import recover
@@ -175,15 +176,103 @@ def test_recovery_interrupted_at_any_file_can_be_repeated(tmp_path: Path, monkey
     assert_is_what_was_recorded(Episode(path))
 
 
-def test_a_torn_row_and_everything_after_it_is_left_out(tmp_path: Path) -> None:
-    path = unfinished(tmp_path, 30)
+def damage_row(path: Path, step: int) -> None:
     dtype = row_dtype(read_attributes(path)[0])
     with (path / JOURNAL).open("r+b") as file:
-        file.seek(20 * dtype.itemsize + 60)
+        file.seek(step * dtype.itemsize + 60)
         file.write(b"\xff")
-    assert Episode(path).steps == 20
-    assert recover(path).steps == 20
+
+
+def test_a_torn_last_row_is_left_out(tmp_path: Path) -> None:
+    path = unfinished(tmp_path, 30)
+    damage_row(path, 29)
+    assert recover(path).steps == 29
     assert_is_what_was_recorded(Episode(path))
+
+
+@pytest.mark.parametrize("step", [0, 20])
+def test_steps_after_a_damaged_one_are_lost_only_when_asked(tmp_path: Path, step: int) -> None:
+    path = unfinished(tmp_path, 30)
+    damage_row(path, step)
+    assert Episode(path).steps == step
+    before = files_of(path)
+    with pytest.raises(Fault, match=f"step {step} is damaged in {JOURNAL}, but {29 - step} after it are whole"):
+        recover(path)
+    assert files_of(path) == before
+    assert recover(path, cut=True).steps == step
+    if step:
+        assert_is_what_was_recorded(Episode(path))
+
+
+@pytest.mark.parametrize("remnant", [b"", b"\xff" * 4096])
+def test_a_journal_beside_a_complete_episode_is_only_a_remnant(tmp_path: Path, remnant: bytes) -> None:
+    path = record(tmp_path, info_of(CAMERAS), 60)
+    before = files_of(path)
+    (path / JOURNAL).write_bytes(remnant)
+    assert recover(path).state == "untouched"
+    assert files_of(path) == before
+
+
+def test_the_journal_goes_last_when_all_else_is_on_the_medium(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = unfinished(tmp_path, 5)
+    original, synced = os.fsync, []
+
+    def fsync(fd: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{fd}").readlink())
+        assert (path / JOURNAL).exists()
+        original(fd)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    recover(path)
+    assert {path / "zarr.json", path / "action" / "c" / "0" / "0", path, tmp_path} <= set(synced)
+
+
+def test_a_recorder_killed_while_it_makes_the_folder_leaves_nothing_to_recover(tmp_path: Path) -> None:
+    path = unfinished(tmp_path, 3)
+    (path / "zarr.json").unlink()
+    with pytest.raises(BadInput, match="not an episode"):
+        recover(path)  # there are steps in its journal: not thrown away
+    barely = tmp_path / "barely.zarr"
+    barely.mkdir()
+    (barely / JOURNAL).touch()
+    assert recover(barely).state == "removed"
+    assert not barely.exists()
+
+
+def test_what_was_thrown_away_does_not_come_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    kept = record(tmp_path, info_of(), 3)
+    path = unfinished(tmp_path, 3)
+    half = path.rename(path.with_name(f".discarded-{path.name}"))  # as a kill within discard leaves it
+    assert episode_folders(tmp_path) == [kept]
+    assert recover_command(tmp_path) == 0
+    assert not half.exists()
+    assert "1 were complete" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_an_episode_removed_while_it_is_recorded_is_told(tmp_path: Path, again: bool) -> None:
+    info = info_of()
+    writer = EpisodeWriter.create(tmp_path, info, minimum_s=1, queue_steps=1000, sync_s=None)
+    for t in range(300):
+        if t == 240:
+            writer.flush()
+            shutil.rmtree(writer.path)
+            if again:
+                writer.path.mkdir()
+        try:
+            writer.append(step_of(info, t), frames_of(info, t))
+        except Fault:
+            break
+    with pytest.raises(Fault):
+        writer.close("success")
+    assert not (writer.path / "zarr.json").exists()
+
+
+def test_to_discard_what_is_gone_is_no_fault(tmp_path: Path) -> None:
+    writer = EpisodeWriter.create(tmp_path, info_of(), minimum_s=1)
+    shutil.rmtree(writer.path)
+    writer.discard()
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_damaged_index_is_rebuilt_from_the_journal(tmp_path: Path) -> None:
