@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -17,11 +18,11 @@ import numpy as np
 
 from calibration.rig_file import load_rig
 from hardware.arm import ArmState, DynamixelArm
-from hardware.arm_loop import ArmLoop
+from hardware.arm_loop import FOLLOWER_LAG_S, ArmLoop
 from hardware.emulated_rig import EmulatedRig
 from hardware.rig_arms import RigArms
 from hardware.wiring import load_wiring
-from il_robot.control.rate import SystemClock
+from il_robot.control.rate import SWITCH_S, SystemClock
 from il_robot.types import Floats
 
 
@@ -63,6 +64,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20.0)
     options = parser.parse_args()
     print(f"load before: {os.getloadavg()[0]:.2f} on {os.cpu_count()} cores")
+    sys.setswitchinterval(SWITCH_S)  # as the arms node does
     rig, clock = load_rig("aloha"), SystemClock()
     wiring, calibration = load_wiring(rig, "aloha")
     with (
@@ -74,7 +76,8 @@ def main() -> None:
         for arm in arms.arms.values():
             arm.torque_on()
         timed = {name: Timed(arm) for name, arm in arms.arms.items()}
-        loops = {name: ArmLoop(arm, options.rate, clock, name) for name, arm in timed.items()}
+        lag_s = {pair.follower: FOLLOWER_LAG_S for pair in rig.arms}
+        loops = {n: ArmLoop(arm, options.rate, clock, n, lag_s=lag_s.get(n, 0.0)) for n, arm in timed.items()}
         for loop in loops.values():
             loop.start()
         emulators = [bus.pid for bus in emulated.buses.values()]

@@ -10,6 +10,9 @@ from typing import Protocol
 
 from il_robot.control.latency import KEPT, in_milliseconds
 
+SWITCH_S = 0.0005
+"""How long one thread may keep the interpreter while another one waits. Python's 5 ms are a quarter of a tick."""
+
 
 class Clock(Protocol):
     """What a loop needs of time: the computer's clock, or a simulator's."""

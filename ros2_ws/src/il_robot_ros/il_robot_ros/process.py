@@ -21,12 +21,11 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import try_shutdown
 
+from il_robot.control.rate import SWITCH_S
 from il_robot.errors import Fault, IlRobotError
 
 PATIENCE_S = 1.0
 """How long a thread may take to see that it is to stop."""
-SWITCH_S = 0.0005
-"""How long one thread may keep the interpreter while another one waits. Python's 5 ms are a quarter of a tick."""
 LAUNCHED = "IL_ROBOT_LAUNCHED"
 """Set for processes that belong to a graph: they stop when what launched them is gone."""
 
