@@ -15,7 +15,7 @@ from il_robot.rig import Rig
 from il_robot.training.checkpoint import WeightsName, check_fits_network, fill, load_tensors, weights_path
 from il_robot.training.description import Description, read_description
 from il_robot.training.device import check_device
-from il_robot.training.memory import told_memory
+from il_robot.training.memory import keep_freed_memory, told_memory
 from il_robot.types import ActionChunk, Floats, Observation
 
 
@@ -85,6 +85,7 @@ def load_policy(run: Path, rig: Rig | None = None, device: str = "cpu", weights:
     Raises BadInput when ``run`` is damaged or something else, or does not fit ``rig``; Fault when memory runs out.
     """
     check_device(device)
+    keep_freed_memory()
     description = read_description(run)
     if rig is not None:
         check_fits(description, rig, run)
