@@ -18,7 +18,8 @@ def keep_freed_memory() -> None:
     """Has the C library keep what a training step or a prediction frees, for the next one needs as much.
 
     glibc gives large blocks back at once and gets them anew, page by page and zeroed: over a million page faults and
-    a tenth of the CPU time in 60 steps of ``act`` with images, and a seventh of a chunk from four cameras. Where there is no ``mallopt`` nothing is changed.
+    a tenth of the CPU time in 60 steps of ``act`` with images, a seventh of that of a chunk from four cameras. Where
+    there is no ``mallopt`` nothing is changed.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
