@@ -66,7 +66,7 @@ def demo(
         il-robot demo --out demo
 
     Args:
-        out: folder for everything the demo makes; one that an earlier demo made is made anew.
+        out: folder for everything the demo makes; one that an earlier demo made is kept as OUT.before.
         realtime: demonstrations collected in real time over ROS 2.
         episodes: demonstrations in all; the rest are collected faster than real time.
         starts: fresh starts the policy is evaluated on.
@@ -75,9 +75,12 @@ def demo(
     if not 1 <= realtime <= episodes:
         raise BadInput(f"--realtime {realtime}; allowed: 1 to --episodes ({episodes})")
     place = Place(out)
-    _make_anew(out)
+    console = Console()
+    before = make_anew(out)
+    if before is not None:
+        console.print(f"the last demo is kept: {before}", soft_wrap=True, highlight=False)
     began_s = time.monotonic()
-    script = _Script(Console())
+    script = _Script(console)
     script.say(
         "1  Collect", f"{realtime} demonstrations in real time: two leaders, two followers, four cameras over ROS 2"
     )
@@ -107,16 +110,37 @@ def demo(
     return 0
 
 
-def _make_anew(out: Path) -> None:
-    ours = (out / MARK).is_file() or (out.is_dir() and not any(out.iterdir()))
-    if out.exists() and not ours:
-        raise BadInput(f"--out {out} exists and is not a demo's folder; choose another")
+def make_anew(out: Path) -> Path | None:
+    """An empty, marked folder ``out``; where an earlier demo's went, if there was one. Raises BadInput.
+
+    Stopped at any moment it leaves only folders that the next demo knows as a demo's.
+    """
+    out = out.resolve()
+    before, doomed = out.with_name(f"{out.name}.before"), out.with_name(f".{out.name}.discarded")
+    for folder in (out, before):
+        if folder.exists() and not (_made_by_a_demo(folder) or _is_empty(folder)):
+            raise BadInput(f"{folder} exists and is not a demo's folder; choose another --out")
+    kept = _made_by_a_demo(out)
     try:
-        shutil.rmtree(out, ignore_errors=True)
-        out.mkdir(parents=True)
+        shutil.rmtree(doomed, ignore_errors=True)
+        if kept:
+            if before.exists():
+                before.rename(doomed)
+            out.rename(before)
+        out.mkdir(parents=True, exist_ok=True)
         (out / MARK).touch()
     except OSError as error:
         raise BadInput(f"--out {out}: {error.strerror}") from None
+    shutil.rmtree(doomed, ignore_errors=True)
+    return before if kept else None
+
+
+def _made_by_a_demo(folder: Path) -> bool:
+    return (folder / MARK).is_file()
+
+
+def _is_empty(folder: Path) -> bool:
+    return folder.is_dir() and not any(folder.iterdir())
 
 
 class _Script:

@@ -139,6 +139,9 @@ def headlines(summary: Summary) -> tuple[Headline, ...]:
     )
 
 
+_BUSY = "; the machine was busy: they are marked as such, and nothing is shifted"
+
+
 def _held(evaluation: Evaluated | None) -> Headline:
     if evaluation is None:
         return Headline("held success", "n/a", "no evaluation", None)
@@ -152,7 +155,8 @@ def _lost(recordings: tuple[Recording, ...]) -> Headline:
     if not frames:
         return Headline("lost frames", "n/a", "nothing was recorded in real time", None)
     lost = sum(recording.lost for recording in recordings)
-    return Headline("lost frames", str(lost), f"of {frames:,} in real time; {_parts(recordings)}", lost == 0)
+    note = f"of {frames:,} in real time; {_parts(recordings)}{_BUSY if lost else ''}"
+    return Headline("lost frames", str(lost), note, lost == 0)
 
 
 def _parts(recordings: tuple[Recording, ...]) -> str:
@@ -165,7 +169,8 @@ def _late(recordings: tuple[Recording, ...]) -> Headline:
         return Headline("late ticks", "n/a", "nothing was recorded in real time", None)
     late = sum(loop.late + loop.missed for _, loop in loops)
     parts = ", ".join(f"{loop.late + loop.missed} {name}" for name, loop in loops)
-    note = f"of {sum(loop.ticks for _, loop in loops):,}: more than {LATE_MS:g} ms late, or missed; {parts}"
+    ticks = f"of {sum(loop.ticks for _, loop in loops):,}"
+    note = f"{ticks}: more than {LATE_MS:g} ms late, or missed; {parts}{_BUSY if late else ''}"
     return Headline("late ticks", str(late), note, late == 0)
 
 

@@ -97,8 +97,10 @@ def read_description(run: Path) -> Description:
         raise BadInput(f"{run}: no such training run")
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BadInput(f"{run}: not a folder that il-robot train made: it has no {CONFIG}") from None
     except OSError as error:
-        raise BadInput(f"{run}: not a training run: {CONFIG}: {error.strerror}") from None
+        raise BadInput(f"{path}: {error.strerror}") from None
     except (ValueError, RecursionError):
         raise BadInput(f"{path}: damaged: not JSON") from None
     if not isinstance(data, dict) or data.get("format") != FORMAT:

@@ -125,7 +125,7 @@ def test_a_process_that_refuses_its_input_ends_the_run_with_2_before_control_sta
     with Launched(tmp_path, "deploy", f"dataset:={tmp_path}/cube", f"policy:={tmp_path}") as run:
         assert run.exit_code() == 2, run.output
         assert_nothing_left(run)
-    assert f"policy | error: {tmp_path}: not a training run" in run.output
+    assert f"policy | error: {tmp_path}: not a folder that il-robot train made" in run.output
     assert "Traceback" not in run.output
     assert "control starts" not in run.output
 

@@ -112,7 +112,7 @@ def test_a_source_that_cannot_be_used_is_left_out_aloud(tmp_path: Path, text: st
     assert report(tmp_path) == 1
     summary = write_report(_sources(tmp_path), tmp_path / "report.html")
     assert len(summary.problems) == 2
-    assert "not a training run" in summary.problems[0]
+    assert "not a folder that il-robot train made" in summary.problems[0]
     assert re.search(line, summary.problems[1])
     assert "\n" not in "".join(summary.problems)
 

@@ -152,7 +152,7 @@ def edit(change: Callable[[dict[str, object]], object]) -> Callable[[Path], None
         (spoil_a_tensor, "values that are not finite"),
         (lambda run: (run / "config.json").write_text("{"), "damaged: not JSON"),
         (lambda run: (run / "config.json").write_text("[]"), "not the configuration of an il-robot policy"),
-        (lambda run: (run / "config.json").unlink(), "not a training run"),
+        (lambda run: (run / "config.json").unlink(), "not a folder that il-robot train made"),
         (edit(lambda data: data.update(format="other")), "not the configuration of an il-robot policy"),
         (edit(lambda data: data.update(version=2)), "version 2 of the format"),
         (edit(lambda data: data.update(policy="atc")), "no policy 'atc'; did you mean 'act'"),
@@ -184,5 +184,5 @@ def test_damage_is_one_line(run: Path, damage: Callable[[Path], object], told: s
 def test_what_is_no_run_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="no such training run"):
         load_policy(tmp_path / "absent")
-    with pytest.raises(BadInput, match="not a training run"):
+    with pytest.raises(BadInput, match="not a folder that il-robot train made"):
         load_policy(tmp_path)

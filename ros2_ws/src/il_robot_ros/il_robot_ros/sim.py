@@ -65,6 +65,7 @@ class SimNode:
         self._drawn_ns = 0
         self._frames = 0
         self._skipped = 0
+        self._controlled = False
         self._milestone = ""
         self._connect_followers()
         self._connect_leaders()
@@ -104,6 +105,7 @@ class SimNode:
             with self._lock:
                 self._command = self._command.copy()
                 self._command[part] = target
+                self._controlled = True
 
         return store
 
@@ -211,7 +213,9 @@ class SimNode:
         with self._captured:
             if not self._captured.wait_for(lambda: self._captured_ns > self._drawn_ns, timeout=0.1):
                 return None
-            if self._drawn_ns:
+            if (
+                self._controlled and self._drawn_ns
+            ):  # while processes start, nobody needs each frame
                 self._skipped += round((self._captured_ns - self._drawn_ns) / self._rig.period_ns) - 1
             self._drawn_ns = self._captured_ns
             photographer.take(self._world)
