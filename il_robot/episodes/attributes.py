@@ -9,7 +9,7 @@ from typing import Any
 import cattrs
 
 from il_robot import strict_yaml
-from il_robot.episodes.layout import ATTRIBUTE, FORMAT, VERSION, EpisodeInfo, Recorded
+from il_robot.episodes.layout import ATTRIBUTE, FORMAT, GROUP_METADATA, VERSION, EpisodeInfo, Recorded
 from il_robot.episodes.location import file_size, read_range
 from il_robot.errors import BadInput
 
@@ -44,7 +44,7 @@ def write_attributes(episode: Path, info: EpisodeInfo, recorded: Recorded) -> No
         "info": cattrs.unstructure(info),
         "recorded": cattrs.unstructure(recorded),
     }
-    write_json(path, {"zarr_format": 3, "node_type": "group", "attributes": attributes})
+    write_json(path, {**GROUP_METADATA, "attributes": attributes})
 
 
 def write_json(path: Path, data: Any) -> None:

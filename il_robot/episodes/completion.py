@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from il_robot.episodes.attributes import write_attributes, write_json
 from il_robot.episodes.columns import chunk_path, columns, write_arrays, write_chunk
-from il_robot.episodes.layout import RESERVE, ROWS_PER_CHUNK, EpisodeInfo, Recorded
+from il_robot.episodes.layout import GROUP_METADATA, RESERVE, ROWS_PER_CHUNK, EpisodeInfo, Recorded
 from il_robot.episodes.shard import images_metadata
 
 
@@ -21,7 +21,7 @@ def prepare(episode: Path, info: EpisodeInfo) -> None:
         chunk_path(episode, column, 0).parent.mkdir(parents=True, exist_ok=True)
     for group in sorted({parent for path in paths for parent in path.parents[:-1]}):
         (episode / group).mkdir(exist_ok=True)
-        write_json(episode / group / "zarr.json", {"zarr_format": 3, "node_type": "group", "attributes": {}})
+        write_json(episode / group / "zarr.json", {**GROUP_METADATA, "attributes": {}})
 
 
 def complete(episode: Path, info: EpisodeInfo, recorded: Recorded, rest: NDArray[Any]) -> None:

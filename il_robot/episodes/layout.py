@@ -22,6 +22,8 @@ SUFFIX = ".zarr"
 """Of an episode's folder."""
 ATTRIBUTE = "il_robot"
 """The one key of the group's attributes that belongs to this project; all others are the user's."""
+GROUP_METADATA = {"zarr_format": 3, "node_type": "group"}
+"""Every group's ``zarr.json`` without its attributes."""
 
 FRAMES_PER_SHARD = 250
 ROWS_PER_CHUNK = 1024

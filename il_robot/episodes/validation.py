@@ -10,6 +10,7 @@ from il_robot.episodes.checks.motion import check_motion
 from il_robot.episodes.checks.pictures import check_pictures
 from il_robot.episodes.checks.storage import check_storage
 from il_robot.episodes.checks.timing import check_timing
+from il_robot.episodes.checks.values import check_values
 from il_robot.episodes.dataset import episode_folders
 from il_robot.episodes.layout import SUFFIX
 from il_robot.episodes.reader import Episode
@@ -27,9 +28,12 @@ def validate_episode(path: Path, bounds: Tolerances | None = None) -> list[Findi
     if not episode.complete:
         text = f"not complete: il-robot dataset recover {path.parent}"
         return [Finding(name, "episode", "incomplete", text)]
+    if episode.steps == 0:
+        return [Finding(name, "episode", "empty", "holds no step")]
     findings = list(check_storage(episode))
     arrays_damaged = any(finding.kind == "checksum" for finding in findings)
     if not arrays_damaged:
+        findings += check_values(episode)
         findings += check_timing(episode, bounds)
         findings += check_motion(episode, bounds)
         findings += check_pictures(episode, bounds)

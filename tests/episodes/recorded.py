@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
+from il_robot.episodes.checks.finding import Finding
 from il_robot.episodes.jpeg_codec import encode
 from il_robot.episodes.layout import CameraInfo, EpisodeInfo, JointInfo, Outcome
 from il_robot.episodes.writer import EpisodeWriter
@@ -13,6 +15,8 @@ from il_robot.types import Frame, Gate, Image, Mode, Observation, Step
 
 PERIOD_NS = 20_000_000
 START_NS = 1_700_000_000_000_000_000
+TWO = (("cam_high", 120, 160), ("cam_wrist", 17, 33))
+Change = Callable[[int, Step, dict[str, Frame | None]], Step]
 
 
 def info_of(cameras: tuple[tuple[str, int, int], ...] = (("cam_high", 24, 32),), joints: int = 14) -> EpisodeInfo:
@@ -72,3 +76,18 @@ def record(
     for t in range(steps):
         writer.append(step_of(info, t), frames_of(info, t))
     return writer.close(outcome)
+
+
+def record_changed(dataset: Path, change: Change, steps: int = 60, info: EpisodeInfo | None = None) -> Path:
+    """An episode whose every step went through ``change``, which may also edit its frames."""
+    info = info or info_of(TWO)
+    writer = EpisodeWriter.create(dataset, info, minimum_s=1, queue_steps=steps, sync_s=None)
+    for t in range(steps):
+        frames: dict[str, Frame | None] = dict(frames_of(info, t))
+        step = change(t, step_of(info, t), frames)
+        writer.append(step, frames)
+    return writer.close()
+
+
+def kinds(findings: list[Finding]) -> set[tuple[str, str, int | None, int | None]]:
+    return {(one.kind, one.stream, one.first, one.last) for one in findings}

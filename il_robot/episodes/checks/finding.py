@@ -45,6 +45,8 @@ class Tolerances:
     """Largest time between the frames of two cameras at one step."""
     frozen_frames: int = 10
     """So many fresh frames in a row with the very same bytes mean a frozen camera: noise makes real ones differ."""
+    frozen_ring: int = 4
+    """A camera that shows so many pictures in turn is frozen, too: a driver's ring of buffers that is not filled."""
     still: float = 0.05
     """While no joint moves by more than this, a camera is frozen only after ``idle_s``: a simulated one sees the same
     then, for it has no noise."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 
 import numpy as np
@@ -23,25 +24,38 @@ def check_pictures(episode: Episode, bounds: Tolerances) -> Iterator[Finding]:
 
 def _camera(episode: Episode, camera: CameraInfo, bounds: Tolerances) -> Iterator[Finding]:
     name, validity = camera.name, episode.validity(camera.name)
-    same, black = np.zeros(episode.steps, bool), np.zeros(episode.steps, bool)
-    before, dark = b"", False
+    black = np.zeros(episode.steps, bool)
+    seen: deque[tuple[bytes, bool]] = deque(maxlen=bounds.frozen_ring)
+    """The pictures before, newest first, and whether they are dark."""
+    fresh: list[tuple[int, int]] = []
+    """Steps with a fresh frame, and how many of these back the same picture was: 0 for a new one."""
+    damaged: dict[str, list[int]] = {}
+    whole = False
     for t in np.flatnonzero(validity != Validity.MISSING).tolist():
-        if validity[t] == Validity.FRESH:
+        try:
+            jpeg = episode.frame_jpeg(name, t)
+        except BadInput as error:
+            damaged.setdefault(str(error), []).append(t)
+            whole = False
+            continue
+        back = next((i for i, (picture, _) in enumerate(seen, 1) if picture == jpeg), 0)
+        dark = seen[back - 1][1] if back else False
+        if not back:
             try:
-                jpeg = episode.frame_jpeg(name, t)
-            except BadInput as error:
-                yield Finding(episode.id, name, "checksum", str(error), t, t)
-                continue
-            same[t] = jpeg == before
-            if not same[t]:
-                try:
-                    dark = _brightness(jpeg, camera) < bounds.black
-                except ValueError as error:
-                    yield Finding(episode.id, name, "undecodable", f"not a whole JPEG: {error}", t, t)
-                    dark = False
-            before = jpeg
+                dark = _brightness(jpeg, camera) < bounds.black
+            except ValueError as error:
+                yield Finding(episode.id, name, "undecodable", f"not a whole JPEG: {error}", t, t)
+        if validity[t] == Validity.FRESH:
+            fresh.append((t, back))
+            seen.appendleft((jpeg, dark))
+            whole = True
+        elif whole and back != 1 and validity[t] == Validity.REPEATED:
+            text = "repeats the step before, but shows another picture"
+            yield Finding(episode.id, name, "metadata", text, t, t)
         black[t] = dark
-    yield from _frozen(episode, name, same, bounds)
+    for text, steps in damaged.items():
+        yield Finding(episode.id, name, "checksum", text, steps[0], steps[-1])
+    yield from _frozen(episode, name, np.array(fresh, int).reshape(-1, 2), bounds)
     for first, last in runs(black):
         yield Finding(episode.id, name, "black", "a black picture", first, last)
 
@@ -55,9 +69,14 @@ def _brightness(jpeg: bytes, camera: CameraInfo) -> float:
     return float(small.mean())
 
 
-def _frozen(episode: Episode, camera: str, same: NDArray[np.bool_], bounds: Tolerances) -> Iterator[Finding]:
-    for first, last in runs(same):
-        count = last - first + 2
-        still = bool((np.ptp(episode.qpos[first - 1 : last + 1], axis=0) < bounds.still).all())
-        if count >= (bounds.idle_s * episode.info.fps if still else bounds.frozen_frames):
-            yield Finding(episode.id, camera, "frozen", f"{count} new frames are the same picture", first - 1, last)
+def _frozen(episode: Episode, camera: str, fresh: NDArray[np.int_], bounds: Tolerances) -> Iterator[Finding]:
+    """``fresh`` (F, 2): step of each fresh frame, and how many frames back the same picture was shown, or 0."""
+    for begin, last in runs(fresh[:, 1] > 0):
+        ring = int(fresh[begin, 1])
+        frames = fresh[max(0, begin - ring) : last + 1, 0]
+        steps = int(frames[-1] - frames[0]) + 1
+        still = bool((np.ptp(episode.qpos[frames[0] : frames[-1] + 1], axis=0) < bounds.still).all())
+        if steps >= bounds.idle_s * episode.info.fps if still else len(frames) >= bounds.frozen_frames:
+            pictures = "picture" if ring == 1 else f"{ring} pictures in turn"
+            text = f"{len(frames)} new frames are the same {pictures}"
+            yield Finding(episode.id, camera, "frozen", text, int(frames[0]), int(frames[-1]))

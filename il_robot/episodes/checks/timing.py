@@ -104,6 +104,10 @@ def _skipped(episode: Episode, camera: str, sequence: NDArray[np.int64]) -> Iter
     and so are frames whose steps are marked missing already."""
     fresh = np.flatnonzero(episode.validity(camera) == Validity.FRESH)
     increments = np.diff(sequence[fresh])
+    for i in np.flatnonzero(increments <= 0):
+        before, step = int(fresh[i]), int(fresh[i + 1])
+        text = f"counts its frames anew: {sequence[step]} after {sequence[before]}; what it lost meanwhile is not known"
+        yield Finding(episode.id, camera, "recount", text, step, step)
     if not len(increments) or np.median(increments) > 1:
         return
     missing = np.cumsum(episode.validity(camera) == Validity.MISSING)
