@@ -37,10 +37,12 @@ class Dataset:
             except BadInput as error:
                 self.left_out[folder.name] = str(error)
                 continue
-            if episode.complete:
-                self.episodes.append(episode)
-            else:
+            if not episode.complete:
                 self.left_out[folder.name] = f"not complete: il-robot dataset recover {self.path}"
+            elif episode.steps == 0:
+                self.left_out[folder.name] = "holds no step"
+            else:
+                self.episodes.append(episode)
         if not self.episodes:
             reasons = "; ".join(f"{name}: {why}" for name, why in list(self.left_out.items())[:3])
             raise BadInput(f"{self.path}: none of its {len(self.left_out)} episodes can be used: {reasons}")

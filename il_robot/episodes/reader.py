@@ -21,15 +21,15 @@ from il_robot.episodes.attributes import read_attributes
 from il_robot.episodes.columns import columns, read_column, row_dtype
 from il_robot.episodes.journal import read_journal
 from il_robot.episodes.jpeg_codec import decode
-from il_robot.episodes.layout import FRAMES_PER_SHARD, JOURNAL, SUFFIX, EpisodeInfo, Outcome, Recorded, Validity
+from il_robot.episodes.layout import FRAMES_PER_SHARD, SUFFIX, EpisodeInfo, Outcome, Recorded, Validity
 from il_robot.episodes.location import location
 from il_robot.episodes.shard import EMPTY, read_frame, read_index, shard_path
 from il_robot.errors import BadInput, nearest
-from il_robot.types import Floats, Image
+from il_robot.types import Floats, Image, Mode
 
 
 class Episode:
-    """One episode folder. An episode that is not complete yet shows the steps committed when it was opened."""
+    """One episode folder. An episode that is not complete yet shows the steps committed when it was first looked at."""
 
     def __init__(self, path: Path | str) -> None:
         """Read the attributes only. Raises BadInput when ``path`` is not an episode."""
@@ -63,7 +63,8 @@ class Episode:
     @property
     def steps(self) -> int:
         """T."""
-        return self.recorded.steps if self.complete else len(self._journal)
+        rows = self._journal
+        return self.recorded.steps if rows is None else len(rows)
 
     @property
     def qpos(self) -> Floats:
@@ -99,6 +100,14 @@ class Episode:
     def mode(self) -> NDArray[np.int8]:
         """(T,) who drove, a :class:`il_robot.types.Mode`."""
         return self.array("control/mode")
+
+    def driver(self, t: int) -> Mode:
+        """Who drove step ``t``. Raises BadInput for a number that is no mode."""
+        try:
+            return Mode(int(self.mode[t]))
+        except ValueError:
+            allowed = f"allowed: {min(Mode)} to {max(Mode)}"
+            raise BadInput(f"{self.path}: step {t}: {self.mode[t]} is no mode; {allowed}") from None
 
     @property
     def intervention(self) -> NDArray[np.int32]:
@@ -177,7 +186,7 @@ class Episode:
             column = self._columns.get(path)
             if column is None:
                 array = self._without_axis(path)
-            elif self.complete:
+            elif self._journal is None:
                 array = read_column(self.path, column, self.recorded.steps)
             else:
                 array = self._journal[path]
@@ -194,10 +203,17 @@ class Episode:
         return np.zeros((self.steps, 0), dtype)
 
     @cached_property
-    def _journal(self) -> NDArray[Any]:
-        if not (self.path / JOURNAL).exists():
+    def _journal(self) -> NDArray[Any] | None:
+        """The rows of an episode being recorded; None of one that is complete, perhaps only since it was opened."""
+        if self.complete:
+            return None
+        try:
+            return read_journal(self.path, row_dtype(self.info))
+        except FileNotFoundError:
+            self.info, self.recorded = read_attributes(self.path)
+        if not self.complete:
             raise BadInput(f"{self.path}: neither complete nor with a journal")
-        return read_journal(self.path, row_dtype(self.info))
+        return None
 
     def _camera_number(self, camera: str) -> int:
         names = self.info.camera_names

@@ -23,7 +23,10 @@ from il_robot.types import Floats
 
 @dataclass(frozen=True)
 class Statistics:
-    """Per vector: column path (``observations/qpos``, ``action``, ...) -> (J,) values over all finite entries."""
+    """Per vector: column path (``observations/qpos``, ``action``, ...) -> (J,) values over all finite entries.
+
+    NaN where there is none, as for velocities that nothing measured.
+    """
 
     episodes: int
     steps: int
@@ -48,6 +51,8 @@ def compute_statistics(episodes: Sequence[Episode]) -> Statistics:
         steps += episode.steps
         for path, moments in sums.items():
             moments.add(episode.array(path))
+    if steps == 0:
+        raise BadInput(f"{episodes[0].path.parent}: no episode with a step: nothing to compute statistics from")
     return Statistics(
         episodes=len(episodes),
         steps=steps,
@@ -68,11 +73,11 @@ def cached_statistics(cache: Path, episodes: Sequence[Episode]) -> Statistics:
     if kept is not None:
         return kept
     statistics = compute_statistics(episodes)
-    fields = {name: {path: values.tolist() for path, values in getattr(statistics, name).items()} for name in _ARRAYS}
+    fields = {name: {path: _plain(values) for path, values in getattr(statistics, name).items()} for name in _ARRAYS}
     data = {"fingerprint": fingerprint, "episodes": statistics.episodes, "steps": statistics.steps, **fields}
     if is_local(cache):
         with suppress(OSError):
-            write_json(cache, data)
+            write_json(cache, {**data, "digest": _digest(data)})
     return statistics
 
 
@@ -101,27 +106,40 @@ class _Moments:
         self._count: Any = 0
         self._sum: Any = 0.0
         self._square: Any = 0.0
-        self.minimum: Any = np.inf
-        self.maximum: Any = -np.inf
+        self._least: Any = np.inf
+        self._most: Any = -np.inf
 
     def add(self, values: NDArray[Any]) -> None:
+        if not len(values):
+            return
         wide = values.astype(np.float64)
         finite = np.isfinite(wide)
         zeroed = np.where(finite, wide, 0.0)
         self._count = self._count + finite.sum(axis=0)
         self._sum = self._sum + zeroed.sum(axis=0)
         self._square = self._square + (zeroed**2).sum(axis=0)
-        self.minimum = np.minimum(self.minimum, np.where(finite, wide, np.inf).min(axis=0))
-        self.maximum = np.maximum(self.maximum, np.where(finite, wide, -np.inf).max(axis=0))
+        self._least = np.minimum(self._least, np.where(finite, wide, np.inf).min(axis=0))
+        self._most = np.maximum(self._most, np.where(finite, wide, -np.inf).max(axis=0))
 
     @property
     def mean(self) -> NDArray[np.float64]:
-        return np.asarray(self._sum / np.maximum(self._count, 1))
+        return self._measured(self._sum / np.maximum(self._count, 1))
 
     @property
     def std(self) -> NDArray[np.float64]:
         variance = self._square / np.maximum(self._count, 1) - self.mean**2
         return np.asarray(np.sqrt(np.maximum(variance, 0.0)))
+
+    @property
+    def minimum(self) -> NDArray[np.float64]:
+        return self._measured(self._least)
+
+    @property
+    def maximum(self) -> NDArray[np.float64]:
+        return self._measured(self._most)
+
+    def _measured(self, values: Any) -> NDArray[np.float64]:
+        return np.where(self._count > 0, values, np.nan)
 
 
 def _vectors(episode: Episode) -> list[Column]:
@@ -135,10 +153,20 @@ def _checksum(path: Path) -> bytes:
         raise BadInput(f"{path}: {error.strerror}: the episode is damaged") from None
 
 
+def _plain(values: Floats) -> list[float | None]:
+    """For JSON, which knows no NaN."""
+    return [float(value) if np.isfinite(value) else None for value in values]
+
+
+def _digest(data: dict[str, Any]) -> str:
+    """Of the cache's own content: one that was edited or damaged is not believed."""
+    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
+
+
 def _read_cache(cache: Path, fingerprint: str) -> Statistics | None:
     try:
         data = json.loads(cache.read_text(encoding="utf-8"))
-        if data["fingerprint"] != fingerprint:
+        if data["fingerprint"] != fingerprint or data.pop("digest") != _digest(data):
             return None
         arrays = {name: {path: np.array(values, np.float32) for path, values in data[name].items()} for name in _ARRAYS}
         return Statistics(episodes=data["episodes"], steps=data["steps"], **arrays)

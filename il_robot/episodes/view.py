@@ -15,7 +15,6 @@ from il_robot.episodes.conversion.library import library
 from il_robot.episodes.layout import Validity
 from il_robot.episodes.reader import Episode
 from il_robot.errors import BadInput, Fault
-from il_robot.types import Mode
 
 _TIMELINE = "time"
 
@@ -72,7 +71,7 @@ def log_episode(rerun: Any, stream: Any, episode: Episode) -> None:
         columns = rerun.Scalars.columns(scalars=codes.astype(np.float64))
         stream.send_columns(f"control/{name}", indexes=[ticks], columns=columns)
     changes = [0, *(np.flatnonzero(np.diff(episode.mode)) + 1).tolist()]
-    drivers = rerun.TextLog.columns(text=[Mode(int(episode.mode[t])).name.lower() for t in changes])
+    drivers = rerun.TextLog.columns(text=[episode.driver(t).name.lower() for t in changes])
     stream.send_columns("control/driver", indexes=[_times(rerun, episode, episode.step_ns[changes])], columns=drivers)
     for c, camera in enumerate(episode.info.camera_names):
         # Only frames that came: a missing one must not look black, a repeated one is on screen already.

@@ -49,7 +49,7 @@ def strip(episode: Episode) -> Strip | None:
         tuple(
             Moment(
                 seconds=(int(episode.step_ns[t]) - begin) / 1e9,
-                driver=_DRIVERS[Mode(int(episode.mode[t]))],
+                driver=_DRIVERS[episode.driver(t)],
                 pictures=tuple(_picture(episode, name, t) for name in names),
             )
             for t in steps

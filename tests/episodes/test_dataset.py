@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from recorded import info_of, record
+from recorded import info_of, record, record_changed
 
 from il_robot.episodes import statistics
 from il_robot.episodes.dataset import Dataset, is_validation
+from il_robot.episodes.reader import Episode
 from il_robot.errors import BadInput
+from il_robot.types import Frame, Step
 
 PLAIN = info_of(())
 
@@ -101,6 +105,36 @@ def test_statistics_are_computed_when_and_only_when_episodes_changed(
     (tmp_path / "statistics.all.json").write_text('{"fingerprint": 3}')
     Dataset(tmp_path).statistics("all")
     assert computed == 4, "the file was damaged"
+    cache = tmp_path / "statistics.all.json"
+    edited = json.loads(cache.read_text())
+    edited["mean"]["action"][0] += 1.0
+    cache.write_text(json.dumps(edited))
+    assert Dataset(tmp_path).statistics("all").mean["action"][0] < 0.5
+    assert computed == 5, "the file was edited"
+
+
+def test_what_nothing_measured_has_no_statistics(tmp_path: Path) -> None:
+    def unmeasured(t: int, step: Step, frames: dict[str, Frame | None]) -> Step:
+        return replace(step, observation=replace(step.observation, qvel=None))
+
+    record_changed(tmp_path, unmeasured, steps=10, info=PLAIN)
+    for found in (Dataset(tmp_path).statistics("all"), Dataset(tmp_path).statistics("all")):
+        for values in (found.mean, found.std, found.minimum, found.maximum):
+            assert np.isnan(values["observations/qvel"]).all()
+            assert np.isfinite(values["action"]).all()
+            assert values["action"].dtype == np.float32
+
+
+def test_an_episode_without_a_step_is_left_out(tmp_path: Path) -> None:
+    fill(tmp_path, "ab")
+    file = tmp_path / "b.zarr" / "zarr.json"
+    file.write_text(file.read_text().replace('"steps": 11', '"steps": 0'))
+    dataset = Dataset(tmp_path)
+    assert dataset.left_out == {"b.zarr": "holds no step"}
+    assert dataset.statistics("all").episodes == 1
+    assert statistics.compute_statistics([Episode(tmp_path / "a.zarr"), Episode(tmp_path / "b.zarr")]).steps == 10
+    with pytest.raises(BadInput, match="no episode with a step"):
+        statistics.compute_statistics([Episode(tmp_path / "b.zarr")])
 
 
 def test_episodes_of_another_robot_are_not_one_dataset(tmp_path: Path) -> None:

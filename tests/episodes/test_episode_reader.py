@@ -11,13 +11,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from recorded import info_of, record
+import zarr
+from recorded import frames_of, info_of, record, step_of
 
 from il_robot.episodes.columns import columns
-from il_robot.episodes.layout import ATTRIBUTE, VERSION, Validity
+from il_robot.episodes.layout import ATTRIBUTE, JOURNAL, VERSION, Validity
 from il_robot.episodes.reader import Episode
 from il_robot.episodes.shard import shard_path
+from il_robot.episodes.writer import EpisodeWriter
 from il_robot.errors import BadInput
+from il_robot.types import Mode
 
 TWO = (("cam_high", 24, 32), ("cam_wrist", 17, 33))
 
@@ -94,6 +97,34 @@ def test_wrong_questions_get_one_clear_line(path: Path) -> None:
         episode.validity("gripper")
     with pytest.raises(BadInput, match="no array 'qpos'"):
         episode.array("qpos")
+
+
+def test_an_episode_opened_while_recorded_reads_on_after_it_was_closed(tmp_path: Path) -> None:
+    info = info_of(TWO)
+    writer = EpisodeWriter.create(tmp_path, info, minimum_s=1, sync_s=None)
+    live = Episode(writer.path)
+    for t in range(10):
+        writer.append(step_of(info, t), frames_of(info, t))
+    path = writer.close()
+    assert not (path / JOURNAL).exists()
+    assert (live.steps, live.complete) == (10, True)
+    assert np.array_equal(live.qpos, Episode(path).qpos)
+    assert live.frame_jpeg("cam_high", 9) == Episode(path).frame_jpeg("cam_high", 9)
+
+
+def test_an_episode_thrown_away_while_it_was_open_is_told(tmp_path: Path) -> None:
+    writer = EpisodeWriter.create(tmp_path, info_of(TWO), minimum_s=1, sync_s=None)
+    live = Episode(writer.path)
+    writer.discard()
+    with pytest.raises(BadInput, match="not an episode"):
+        _ = live.steps
+
+
+def test_a_number_that_is_no_mode_gets_one_clear_line(own: Path) -> None:
+    zarr.open_array(str(own / "control/mode"), mode="r+")[7] = 9
+    assert Episode(own).driver(12) == Mode.HUMAN
+    with pytest.raises(BadInput, match="step 7: 9 is no mode; allowed: -1 to 2"):
+        Episode(own).driver(7)
 
 
 @pytest.fixture

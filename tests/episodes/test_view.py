@@ -9,6 +9,7 @@ from typing import Any
 import bimanual
 import numpy as np
 import pytest
+import zarr
 
 from il_robot.cli import main
 from il_robot.episodes.layout import Validity
@@ -38,6 +39,14 @@ def test_view_without_rerun_says_what_it_needs(tmp_path: Path, capsys: pytest.Ca
     episode = bimanual.dataset(tmp_path / "data", 1) / "ep_0.zarr"
     assert main(["dataset", "view", str(episode), "--out", str(tmp_path / "episode.rrd")]) == 2
     assert capsys.readouterr().err == "error: this needs rerun: pip install 'il-robot[view]'\n"
+
+
+@pytest.mark.skipif(not RERUN, reason="Rerun is not installed")
+def test_a_number_that_is_no_mode_gets_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = bimanual.dataset(tmp_path / "data", 1) / "ep_0.zarr"
+    zarr.open_array(str(path / "control/mode"), mode="r+")[3] = 9
+    assert main(["dataset", "view", str(path), "--out", str(tmp_path / "episode.rrd")]) == 2
+    assert capsys.readouterr().err == f"error: {path}: step 3: 9 is no mode; allowed: -1 to 2\n"
 
 
 @pytest.mark.parametrize("clock", ["system", "simulated"])
