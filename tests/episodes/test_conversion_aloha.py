@@ -101,7 +101,7 @@ def test_a_jpeg_of_true_colours_stays_byte_for_byte(tmp_path: Path) -> None:
     assert difference(Dataset(tmp_path / "data")[0].image("cam_high", 5), original["images"][5][:, :, ::-1]) < 4
 
 
-def test_importing_again_adds_nothing_and_other_files_of_that_name_are_refused(
+def test_importing_again_adds_nothing_and_other_settings_are_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_original(tmp_path / "episode_0.hdf5", jpeg=False)
@@ -109,7 +109,7 @@ def test_importing_again_adds_nothing_and_other_files_of_that_name_are_refused(
     assert run("import", "aloha", tmp_path, tmp_path / "data") == 0
     assert "0 episodes imported, 1 were there already" in capsys.readouterr().out
     assert run("import", "aloha", tmp_path, tmp_path / "data", "--grippers", "ros2") == 2
-    assert "another episode of this name" in capsys.readouterr().err
+    assert "with other settings" in capsys.readouterr().err
 
 
 def test_a_frame_that_does_not_decode_is_missing_and_shifts_nothing(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -27,7 +28,7 @@ from il_robot.episodes.conversion.aloha_layout import (
     joints,
 )
 from il_robot.episodes.conversion.carried import restored
-from il_robot.episodes.conversion.intake import MAX_PIXELS, MAX_STEPS, Incoming, take_in, whole_jpeg
+from il_robot.episodes.conversion.intake import MAX_PIXELS, MAX_STEPS, Incoming, origin, take_in, whole_jpeg
 from il_robot.episodes.conversion.library import library
 from il_robot.episodes.jpeg_codec import decode, encode, size_of
 from il_robot.episodes.layout import CameraInfo, EpisodeInfo, Outcome
@@ -132,13 +133,15 @@ class _Reader:
         convention = self._convert_grippers(columns, carried.grippers if carried else None)
         images = self._images(len(action))
         cameras = tuple(self._camera(name, stored) for name, stored in images.items())
-        origin = {"format": "aloha", "file": self._file.name, "grippers": convention}
+        with self._file.open("rb") as raw:
+            digest = hashlib.file_digest(raw, "sha256").hexdigest()
+        imported = origin("aloha", self._file.name, digest, grippers=convention, channels=self._settings.channels)
         if carried:
-            info = self._as_told(restored(carried.facts, cameras, origin, str(self._file)))
+            info = self._as_told(restored(carried.facts, cameras, imported, str(self._file)))
             outcome: Outcome = carried.facts.outcome
             columns |= carried.columns
         else:
-            info, outcome = self._guessed(cameras, origin, has_effort=EFFORT in columns), "unmarked"
+            info, outcome = self._guessed(cameras, imported, has_effort=EFFORT in columns), "unmarked"
         frames = self._frames(info.cameras, [images[name] for name in info.camera_names], len(action))
         return Incoming(episode_name(self._file.stem), info, columns, frames, outcome)
 
@@ -147,7 +150,7 @@ class _Reader:
         settings = self._settings
         return replace(info, task=settings.task or info.task, operator=settings.operator or info.operator)
 
-    def _guessed(self, cameras: tuple[CameraInfo, ...], origin: dict[str, str], *, has_effort: bool) -> EpisodeInfo:
+    def _guessed(self, cameras: tuple[CameraInfo, ...], imported: dict[str, Any], *, has_effort: bool) -> EpisodeInfo:
         """The facts of a file that tells none: those of the original's robot."""
         return EpisodeInfo(
             fps=self._settings.fps,
@@ -159,7 +162,7 @@ class _Reader:
             operator=self._settings.operator,
             effort_unit="mA" if has_effort else "",
             clock="simulated" if self._simulated else "system",
-            configuration={"imported": origin},
+            configuration={"imported": imported},
             synthetic_stamps=True,
         )
 

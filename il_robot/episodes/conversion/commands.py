@@ -13,6 +13,7 @@ from il_robot.episodes.answer import AsJson, answer, progress_bar
 from il_robot.episodes.conversion.aloha_export import export_aloha_file
 from il_robot.episodes.conversion.aloha_import import AlohaSettings, aloha_files, cpu_limit_s, import_aloha_file
 from il_robot.episodes.conversion.aloha_layout import Channels, GripperConvention
+from il_robot.episodes.conversion.intake import credible_fps
 from il_robot.episodes.conversion.isolation import Isolated
 from il_robot.episodes.conversion.lerobot_export import export_lerobot
 from il_robot.episodes.conversion.lerobot_import import LerobotSettings, import_lerobot
@@ -62,8 +63,7 @@ def import_aloha(
         as_json: print JSON for a script instead of a line.
     """
     _check_quality(quality)
-    if not fps > 0:
-        raise BadInput(f"fps {fps} must be above 0")
+    credible_fps(fps, "--fps")
     files = aloha_files(source)
     settings = AlohaSettings(fps, task, operator, grippers, channels, quality)
     library("h5py")

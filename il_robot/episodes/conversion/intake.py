@@ -25,6 +25,8 @@ from il_robot.types import Frame, Mode
 MAX_STEPS = 1_000_000
 """Five hours at 50 Hz: an episode that claims to be longer has a damaged header."""
 MAX_PIXELS = 1 << 26
+FPS_RANGE = 0.01, 10_000.0
+"""Steps per second that are credible."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Incoming:
 
     name: str
     info: EpisodeInfo
-    """``configuration["imported"]`` says where it comes from; ``synthetic_stamps`` is true unless ``columns`` has
+    """``configuration["imported"]`` is what :func:`origin` gives; ``synthetic_stamps`` is true unless ``columns`` has
     stamps."""
     columns: Mapping[str, NDArray[Any]]
     """Column path (``observations/qpos``, ``action``, ...) -> (T, ...). What is absent becomes NaN, or Mode's -1;
@@ -44,24 +46,58 @@ class Incoming:
     outcome: Outcome = "unmarked"
 
 
-def take_in(dataset: Path, incoming: Incoming) -> bool:
-    """Write the episode into ``dataset``; False when an earlier import of the same source has done it.
+def origin(format_name: str, place: str, digest: str, **settings: Any) -> dict[str, Any]:
+    """Where an episode comes from: ``digest`` of what was recorded tells recordings apart, ``place`` is for people.
 
-    Raises BadInput when another episode of this name is there, Fault when the disk fails.
+    ``settings`` are those by which it was converted, as JSON gives them back.
     """
-    there = dataset / f"{incoming.name}{SUFFIX}"
-    if there.exists():
-        if read_attributes(there)[0].configuration.get("imported") == incoming.info.configuration["imported"]:
-            return False
-        raise BadInput(f"{there}: another episode of this name is there already: choose another folder")
+    return {"format": format_name, "place": place, "digest": digest, "settings": settings}
+
+
+def credible_fps(fps: float, where: str) -> float:
+    """The same. Raises BadInput, which begins with ``where``, for a rate that nothing records at."""
+    low, high = FPS_RANGE
+    if not low <= fps <= high:
+        raise BadInput(f"{where} {fps:g} is not a rate of recording; allowed: {low:g} to {high:g} steps per second")
+    return fps
+
+
+def take_in(dataset: Path, incoming: Incoming) -> bool:
+    """Write the episode into ``dataset``; False when an earlier import of the same recording has done it.
+
+    Where something else has its name, the beginning of its digest is added to it. Raises BadInput when the recording
+    is there converted by other settings, Fault when the disk fails.
+    """
+    credible_fps(incoming.info.fps, f"{incoming.name}: fps")
+    distinct = f"{incoming.name}_{incoming.info.configuration['imported']['digest'][:8]}"
+    if any(_is_there(dataset / f"{name}{SUFFIX}", incoming.info) for name in (incoming.name, distinct)):
+        return False
+    name = distinct if (dataset / f"{incoming.name}{SUFFIX}").exists() else incoming.name
     steps = len(incoming.columns["action"])
-    with staged(dataset, incoming.name) as folder:
-        recording = Recording(folder, incoming.info, incoming.name, minimum_s=steps / incoming.info.fps)
+    with staged(dataset, name) as folder:
+        recording = Recording(folder, incoming.info, name, minimum_s=steps / incoming.info.fps)
         for t, jpegs in enumerate(incoming.frames):
             row = _row(recording.dtype, incoming, t)
             recording.write(row, _frames(row, incoming.info, jpegs))
         recording.finish(incoming.outcome)
         recording.settle(sync=False)
+    return True
+
+
+def _is_there(folder: Path, info: EpisodeInfo) -> bool:
+    """Whether ``folder`` is the recording that ``info`` tells of; what is damaged or unfinished is not."""
+    if not folder.exists():
+        return False
+    try:
+        there, recorded = read_attributes(folder)
+    except BadInput:
+        return False
+    ours, theirs = info.configuration["imported"], there.configuration.get("imported")
+    if not recorded.complete or not isinstance(theirs, dict) or theirs.get("digest") != ours["digest"]:
+        return False
+    if (theirs["settings"], there.fps) != (ours["settings"], info.fps):
+        before = ", ".join(f"{name} {value}" for name, value in {"fps": there.fps, **theirs["settings"]}.items())
+        raise BadInput(f"{folder}: the same recording is there with other settings ({before}): choose another folder")
     return True
 
 

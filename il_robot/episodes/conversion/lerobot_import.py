@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import re
+import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,15 +18,16 @@ from numpy.typing import NDArray
 from il_robot.episodes.columns import Column
 from il_robot.episodes.conversion import lerobot_layout as layout
 from il_robot.episodes.conversion.carried import Facts, as_column, carried_columns, read_facts, restored
-from il_robot.episodes.conversion.intake import MAX_STEPS, Incoming, take_in, whole_jpeg
+from il_robot.episodes.conversion.intake import MAX_STEPS, Incoming, origin, take_in, whole_jpeg
+from il_robot.episodes.conversion.lerobot_info import is_gripper, joint_names, plain, read_info
 from il_robot.episodes.conversion.library import library
 from il_robot.episodes.conversion.video import read_video
-from il_robot.episodes.jpeg_codec import encode
+from il_robot.episodes.jpeg_codec import encode, size_of
 from il_robot.episodes.layout import CameraInfo, EpisodeInfo, JointInfo
 from il_robot.errors import BadInput
 from il_robot.types import Image
 
-_DAMAGE = (OSError, KeyError, ValueError, TypeError, AttributeError, IndexError)
+_DAMAGE = (OSError, KeyError, ValueError, TypeError, AttributeError, IndexError, OverflowError, RecursionError)
 _VECTORS = {
     layout.STATE: "observations/qpos",
     layout.ACTION: "action",
@@ -81,20 +83,16 @@ class _Reader:
         self._parquet = library("pyarrow.parquet")
         self._source = source
         self._settings = settings
-        self._info = json.loads((source / layout.INFO).read_text(encoding="utf-8"))
-        version = self._info["codebase_version"]
-        if version != layout.VERSION:
-            raise BadInput(
-                f"{source}: LeRobot data of version {version}; this reads {layout.VERSION}: convert it first"
-            )
-        self._features: dict[str, Any] = self._info["features"]
-        self._fps = float(self._info["fps"])
-        self._names = _joint_names(self._features[layout.STATE], self._features[layout.ACTION])
+        self._info = read_info(source)
+        self._features, self._fps = self._info.features, self._info.fps
+        self._names = joint_names(self._features[layout.STATE], self._features[layout.ACTION])
         files = sorted((source / "meta/episodes").glob("*/*.parquet"))
-        columns = [c for c in self._parquet.read_schema(files[0]).names if not c.startswith("stats/")]
+        seen = {f"stats/{key}/{name}" for key in self._info.camera_keys() for name in ("mean", "std")}
+        names = self._parquet.read_schema(files[0]).names
+        columns = [name for name in names if not name.startswith("stats/") or name in seen]
         rows = [row for file in files for row in self._parquet.read_table(file, columns=columns).to_pylist()]
         self.episodes: list[dict[str, Any]] = sorted(rows, key=lambda row: int(row["episode_index"]))
-        self._cameras = tuple(self._camera(key) for key in self._camera_keys())
+        self._cameras = tuple(self._camera(key) for key in self._info.camera_keys())
         self._joints = self._described_joints()
         self._facts = self._read_facts()
 
@@ -113,9 +111,12 @@ class _Reader:
             column.path: as_column(np.array(table[key].to_pylist()), column, steps, f"{self._source}: {key}")
             for key, column in carried.items()
         }
-        origin = {"format": "lerobot", "dataset": self._source.name, "episode": number}
+        gripper = [self._settings.gripper_closed, self._settings.gripper_open]
+        place = f"{self._source.name}: episode {number}"
+        digest = _digest(table, episode)
+        imported = origin("lerobot", place, digest, degrees=self._settings.degrees, gripper=gripper)
         if facts is not None:
-            info = restored(facts, self._cameras, origin, str(self._source))
+            info = restored(facts, self._cameras, imported, str(self._source))
             frames = self._frames(episode, table, steps, info.cameras)
             return Incoming(f"episode_{number:06d}", info, columns, frames, facts.outcome)
         two_arms = all(name.startswith(("left_", "right_")) for name in self._names)
@@ -124,23 +125,19 @@ class _Reader:
             joints=self._joints,
             followers=("follower_left", "follower_right") if two_arms else ("follower",),
             cameras=self._cameras,
-            rig=str(self._info.get("robot_type") or ""),
+            rig=self._info.rig,
             task=", ".join(map(str, episode["tasks"])),
-            configuration={"imported": origin},
+            configuration={"imported": imported},
             synthetic_stamps=True,
         )
         return Incoming(f"episode_{number:06d}", info, columns, self._frames(episode, table, steps, self._cameras))
 
-    def _camera_keys(self) -> list[str]:
-        return [key for key, feature in self._features.items() if feature["dtype"] in ("image", "video")]
-
     def _camera(self, key: str) -> CameraInfo:
-        height, width = self._features[key]["shape"][:2]
-        return CameraInfo(_plain(key.removeprefix(layout.IMAGES)), height, width, self._settings.quality)
+        height, width = self._info.image_size(key)
+        return CameraInfo(plain(key.removeprefix(layout.IMAGES)), height, width, self._settings.quality)
 
     def _rows(self, episode: dict[str, Any], columns: Sequence[str]) -> Any:
-        place = {"chunk_index": int(episode["data/chunk_index"]), "file_index": int(episode["data/file_index"])}
-        file = self._source / layout.DATA.format(**place)
+        file = self._source / self._info.data_file(int(episode["data/chunk_index"]), int(episode["data/file_index"]))
         filters = [("episode_index", "=", int(episode["episode_index"]))]
         return self._parquet.read_table(file, columns=[*columns, "frame_index"], filters=filters).sort_by("frame_index")
 
@@ -151,7 +148,7 @@ class _Reader:
             return values
         scale, closed = np.ones(len(self._names), np.float32), np.zeros(len(self._names), np.float32)
         for j, name in enumerate(self._names):
-            if _is_gripper(name):
+            if is_gripper(name):
                 closed[j] = self._settings.gripper_closed
                 scale[j] = self._settings.gripper_open - self._settings.gripper_closed
             elif self._settings.degrees:
@@ -165,9 +162,12 @@ class _Reader:
             table = self._rows(episode, [layout.STATE, layout.ACTION])
             for key in (layout.STATE, layout.ACTION):
                 values = self._vector(table, key)
-                lower, upper = np.minimum(lower, values.min(0)), np.maximum(upper, values.max(0))
-                speed = np.maximum(speed, np.abs(np.diff(values, axis=0)).max(0, initial=0) * self._fps)
-        grippers = [_is_gripper(name) for name in self._names]
+                lower, upper = np.fmin(lower, np.fmin.reduce(values)), np.fmax(upper, np.fmax.reduce(values))
+                speed = np.fmax(speed, np.fmax.reduce(np.abs(np.diff(values, axis=0)), initial=0) * self._fps)
+        for name, reached in zip(self._names, (np.abs(lower) + np.abs(upper) + speed).tolist(), strict=True):
+            if not math.isfinite(reached):
+                raise BadInput(f"{self._source}: joint {name} is never a number, or infinite")
+        grippers = [is_gripper(name) for name in self._names]
         lower, upper = np.where(grippers, 0.0, lower), np.where(grippers, 1.0, np.maximum(upper, lower + 1e-3))
         bounds = zip(self._names, grippers, lower.tolist(), upper.tolist(), speed.tolist(), strict=True)
         return tuple(JointInfo(name, "opening" if g else "rad", low, up, fast) for name, g, low, up, fast in bounds)
@@ -192,7 +192,7 @@ class _Reader:
     def _frames(
         self, episode: dict[str, Any], table: Any, steps: int, cameras: Sequence[CameraInfo]
     ) -> Iterator[Sequence[bytes | None]]:
-        keys = {camera.name: key for camera, key in zip(self._cameras, self._camera_keys(), strict=True)}
+        keys = {camera.name: key for camera, key in zip(self._cameras, self._info.camera_keys(), strict=True)}
         streams = [self._stream(keys[camera.name], camera, episode, table, steps) for camera in cameras]
         for _ in range(steps):
             with _refusing_damage(self._source):
@@ -206,8 +206,8 @@ class _Reader:
             for t in range(steps):
                 yield self._embedded(table[key][t].as_py(), camera)
             return
-        place = {name: int(episode[f"videos/{key}/{name}"]) for name in ("chunk_index", "file_index")}
-        file = self._source / layout.VIDEO.format(video_key=key, **place)
+        place = (int(episode[f"videos/{key}/{name}"]) for name in ("chunk_index", "file_index"))
+        file = self._source / self._info.video_file(key, *place)
         for image in read_video(file, float(episode[f"videos/{key}/from_timestamp"]), self._fps, steps):
             yield self._encoded(image, camera)
 
@@ -217,31 +217,35 @@ class _Reader:
         if not raw:
             return None
         if raw[:2] == b"\xff\xd8":
+            with suppress(ValueError):  # Damaged: missing.
+                self._refuse_size(size_of(raw), camera)
             return whole_jpeg(raw, camera)
         pixels = cv2.imdecode(np.frombuffer(raw, np.uint8), cv2.IMREAD_COLOR)
         return None if pixels is None else self._encoded(np.ascontiguousarray(pixels[:, :, ::-1], np.uint8), camera)
 
     def _encoded(self, image: Image | None, camera: CameraInfo) -> bytes | None:
-        if image is None or image.shape != (camera.height, camera.width, 3):
+        if image is None:
             return None
+        self._refuse_size(image.shape[:2], camera)
         return encode(image, self._settings.quality)
 
-
-def _joint_names(state: dict[str, Any], action: dict[str, Any]) -> tuple[str, ...]:
-    """As the features name them: a list, or a dictionary with one; else numbers."""
-    if state["shape"] != action["shape"] or len(state["shape"]) != 1:
-        raise BadInput(f"{layout.STATE} {state['shape']} and {layout.ACTION} {action['shape']} are not the same joints")
-    names = state.get("names")
-    if isinstance(names, dict):
-        names = next(iter(names.values()), None)
-    if not isinstance(names, list) or len(names) != state["shape"][0]:
-        return tuple(f"joint_{j}" for j in range(state["shape"][0]))
-    return tuple(_plain(str(name)) for name in names)
+    def _refuse_size(self, size: Sequence[int], camera: CameraInfo) -> None:
+        """Raises BadInput unless ``size`` (height, width) is the camera's."""
+        if tuple(size) != (camera.height, camera.width):
+            there, told = f"{size[1]}x{size[0]}", f"{camera.width}x{camera.height}"
+            raise BadInput(f"{self._source}: camera {camera.name}: a frame is {there}, {layout.INFO} says {told}")
 
 
-def _is_gripper(name: str) -> bool:
-    return "gripper" in name
+def _digest(table: Any, episode: dict[str, Any]) -> str:
+    """SHA-256 of what was recorded, the same wherever in whatever data set the episode stands.
 
-
-def _plain(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_.\-]", "_", name).lstrip("_.-") or "unnamed"
+    The rows and the pictures in them; videos, which are not read for it, by LeRobot's statistics of their pictures.
+    """
+    digest = hashlib.sha256(repr(episode["tasks"]).encode())
+    for name in sorted(name for name in episode if name.startswith("stats/")):
+        digest.update(repr((name, episode[name])).encode())
+    for name in sorted(table.column_names):
+        digest.update(name.encode())
+        for value in (scalar.as_py() for scalar in table[name]):
+            digest.update(value.get("bytes") or b"" if isinstance(value, dict) else repr(value).encode())
+    return digest.hexdigest()

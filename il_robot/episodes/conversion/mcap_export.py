@@ -22,6 +22,20 @@ from il_robot.episodes.reader import Episode
 from il_robot.rig import NS_PER_S
 from il_robot.types import Mode
 
+DRIVER = "/control/driver"
+_FOREVER = "{sec: 9223372036, nsec: 854775807}"
+LATCHED_QOS = f"""- history: keep_last
+  depth: 1
+  reliability: reliable
+  durability: transient_local
+  deadline: {_FOREVER}
+  lifespan: {_FOREVER}
+  liveliness: automatic
+  liveliness_lease_duration: {_FOREVER}
+  avoid_ros_namespace_conventions: false
+"""
+"""How ``ros2 bag play`` is told to publish what is said once: for who comes late too, as the running graph does."""
+
 
 def export_mcap_file(episode: Episode, file: Path) -> None:
     """Write ``file`` with the stamps of the recording. A frame that is missing or repeated is no message.
@@ -49,13 +63,23 @@ class _Bag:
         self._episode = episode
         self._schemas = {name: writer.register_msgdef(name, text) for name, text in SCHEMAS.items()}
         self._arms = [_joints_of(episode, follower) for follower in episode.info.followers]
+        self._facts = topic_name(NAME, "facts")
+        for topic in (self._facts, DRIVER):
+            self._latch(topic)
+
+    def _latch(self, topic: str) -> None:
+        """Make the channel of a topic beforehand: the library's own would have no metadata."""
+        schema = self._schemas["std_msgs/msg/String"]
+        self._writer._channel_ids[topic] = self._writer._writer.register_channel(
+            topic, "cdr", schema.id, {"offered_qos_profiles": LATCHED_QOS}
+        )
 
     def add_step(self, t: int) -> None:
         """The messages of step ``t``, joints before images."""
         tick = int(self._episode.step_ns[t])
         if t == 0:
             facts = json.dumps(facts_of(self._episode))
-            self._write(topic_name(NAME, "facts"), "std_msgs/msg/String", tick, t, {"data": facts})
+            self._write(self._facts, "std_msgs/msg/String", tick, t, {"data": facts})
         self._add_arms(tick, t)
         self._add_objects(tick, t)
         self._add_control(tick, t)
@@ -96,7 +120,7 @@ class _Bag:
         episode = self._episode
         if t == 0 or episode.mode[t] != episode.mode[t - 1]:
             driver = Mode(int(episode.mode[t])).name.lower()
-            self._write("/control/driver", "std_msgs/msg/String", tick, t, {"data": driver})
+            self._write(DRIVER, "std_msgs/msg/String", tick, t, {"data": driver})
         for name, kind, values in (
             ("mode", "Int8", episode.mode),
             ("intervention", "Int32", episode.intervention),
