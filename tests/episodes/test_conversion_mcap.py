@@ -10,6 +10,7 @@ from typing import Any
 import bimanual
 import numpy as np
 import pytest
+import yaml
 from bimanual import MISSING, STEPS
 from geometry_msgs.msg import PoseStamped
 from mcap.reader import make_reader
@@ -116,6 +117,11 @@ def test_the_file_alone_says_all_that_rosbag2_and_foxglove_ask_for(source: Path,
             assert (channel.message_encoding, schema.encoding) == ("cdr", "ros2msg")
             assert schema.name in TYPES and TOPIC.fullmatch(channel.topic), channel
             assert statistics.channel_message_counts[channel.id] > 0
+        offered = {c.topic: c.metadata["offered_qos_profiles"] for c in summary.channels.values() if c.metadata}
+        assert offered.keys() == {"/il_robot/facts", "/control/driver"}
+        for profile in offered.values():
+            (said,) = yaml.safe_load(profile)
+            assert (said["durability"], said["reliability"], said["depth"]) == ("transient_local", "reliable", 1)
         for schema, _, message, decoded in reader.iter_decoded_messages(log_time_order=True):
             assert schema is not None and (not hasattr(decoded, "data") or decoded.data is not None)
             times.append(message.log_time)
