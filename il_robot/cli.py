@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
+import json
 import os
 import signal
 import sys
@@ -160,12 +161,17 @@ def sim_collect(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command. 0 = done, 1 = a fault or findings, 2 = bad input; errors are one line."""
+    """Run one command. 0 = done, 1 = a fault or findings, 2 = bad input; errors are one line.
+
+    With ``--json`` an error is a JSON object on the output, too.
+    """
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         return _run(words)
     except IlRobotError as error:
         print(f"error: {error}", file=sys.stderr)
+        if "--json" in words:
+            print(json.dumps({"error": str(error)}))
         return 1 if isinstance(error, Fault) else 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -31,6 +32,17 @@ def test_every_command_has_a_help_with_an_example(capsys: pytest.CaptureFixture[
     assert code == 0
     examples = [line for line in out.splitlines() if line.strip().startswith(f"il-robot {command}")]
     assert examples, f"the help of {command} shows no example:\n{out}"
+
+
+@pytest.mark.parametrize("command", ["info", "validate", "recover", "prune"])
+def test_an_error_is_json_for_scripts_that_asked_for_it(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, command: str
+) -> None:
+    code, out, err = said(capsys, "dataset", command, str(tmp_path / "nowhere"), "--json")
+    assert code == 2
+    assert err == f"error: {json.loads(out)['error']}\n"
+    assert json.loads(out) == {"error": f"{tmp_path / 'nowhere'}: no such dataset"}
+    assert said(capsys, "dataset", command, str(tmp_path / "nowhere"))[1] == ""
 
 
 def test_the_overview_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 from tyro.conf import Positional
 
 from il_robot.episodes.answer import AsJson, answer, progress_bar, tracked
@@ -24,6 +25,8 @@ from il_robot.errors import Fault, IlRobotError
 def info(dataset: Positional[Path], /, as_json: AsJson = False) -> int:
     """Show what a dataset holds: episodes, steps, minutes, rates, lost frames, outcomes, size.
 
+    Exit code 0: shown, 1: shown but for episodes too damaged to be counted, 2: not a dataset.
+
     For example:
 
         il-robot dataset info data/cube
@@ -34,6 +37,7 @@ def info(dataset: Positional[Path], /, as_json: AsJson = False) -> int:
         as_json: print JSON for a script instead of a table.
     """
     summary = summarise(dataset)
+    code = 1 if summary.unreadable else 0
     if as_json:
         totals = {
             "steps": summary.steps,
@@ -44,7 +48,7 @@ def info(dataset: Positional[Path], /, as_json: AsJson = False) -> int:
             "calibrations": summary.calibrations,
         }
         answer(True, {**dataclasses.asdict(summary), "total": totals}, "")
-        return 0
+        return code
     console = Console()
     if not console.is_terminal:
         console = Console(width=120)
@@ -62,7 +66,7 @@ def info(dataset: Positional[Path], /, as_json: AsJson = False) -> int:
         console.print(f"recorded under different calibrations: {told}", highlight=False, soft_wrap=True)
     for name, why in summary.left_out.items():
         console.print(f"left out: {name}: {why}", soft_wrap=True, markup=False)
-    return 0
+    return code
 
 
 def validate(dataset: Positional[Path], /, as_json: AsJson = False) -> int:
@@ -164,4 +168,6 @@ def _table(summary: DatasetSummary) -> Table:
             f"{one.size_bytes / 1e6:.1f}",
             one.outcome + (" (recovered)" if one.recovered else f" ({one.fault})" if one.fault else ""),
         )
+    for name, why in summary.unreadable.items():
+        table.add_row(name, *("-" * 6), Text(f"unreadable: {why}"))
     return table

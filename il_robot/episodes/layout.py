@@ -165,6 +165,13 @@ class Recorded:
     """Camera name -> what it lost."""
 
 
+def check_episode_id(episode_id: str) -> None:
+    """Raises BadInput for a name that is no folder's of its own, or one that datasets pass over."""
+    if not episode_id.isprintable() or "/" in episode_id or episode_id.startswith(".") or not episode_id:
+        allowed = "allowed: printable characters without '/', the first no '.'"
+        raise BadInput(f"episode {episode_id!r} is no name for an episode; {allowed}")
+
+
 def episode_info(
     rig: Rig,
     *,

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import shutil
 from pathlib import Path
-from typing import Literal
 
+import numpy as np
 from tyro.conf import Positional
 
 from il_robot.episodes.answer import AsJson, answer, tracked
-from il_robot.episodes.dataset import Dataset
-from il_robot.episodes.layout import SUFFIX
+from il_robot.episodes.dataset import episode_folders
+from il_robot.episodes.journal import Journal
+from il_robot.episodes.layout import JOURNAL, SUFFIX, Outcome
 from il_robot.episodes.location import refuse_url
 from il_robot.episodes.reader import Episode
 from il_robot.episodes.validation import validate_episode
@@ -27,7 +28,7 @@ def prune(
     dataset: Positional[Path],
     /,
     episodes: tuple[str, ...] = (),
-    outcome: Literal["unmarked", "success", "failure"] | None = None,
+    outcome: Outcome | None = None,
     shorter_s: float = 0.0,
     faulty: bool = False,
     delete: bool = False,
@@ -43,42 +44,47 @@ def prune(
 
     Args:
         dataset: the dataset.
-        episodes: names of episodes.
+        episodes: names of episodes, also of unreadable ones.
         outcome: all episodes of this outcome.
         shorter_s: all episodes shorter than this many seconds.
-        faulty: all episodes in which `il-robot dataset validate` finds a fault.
+        faulty: all episodes in which `il-robot dataset validate` finds a fault, but none that can be recovered.
         delete: delete them for good.
         as_json: print JSON for a script instead of a line.
     """
     if not 0 <= shorter_s < math.inf:
         raise BadInput(f"--shorter-s {shorter_s}; allowed: 0 and more")
     refuse_url(dataset, "prune")
-    whole = Dataset(dataset)
-    known = [episode.id for episode in whole]
+    folders = episode_folders(dataset)
+    known = [_name(folder) for folder in folders]
     for name in episodes:
         if name not in known:
             raise BadInput(f"{dataset}: no episode {name!r}; {nearest(name, known)}")
+    named = [folder for folder in folders if _name(folder) in episodes]
+    for folder in named:
+        if _holds_steps_to_recover(folder):
+            Journal(folder, np.dtype(np.uint8)).close()  # refuses while it is being recorded
+
+    def is_meant(folder: Path) -> bool:
+        return _is_of(folder, outcome, shorter_s) or (faulty and bool(validate_episode(folder)))
+
     chosen = [
-        episode
-        for episode in tracked(whole.episodes, "looking")
-        if episode.id in episodes
-        or episode.outcome == outcome
-        or episode.steps < shorter_s * episode.info.fps
-        or (faulty and validate_episode(episode.path))
+        folder
+        for folder in tracked(folders, "looking")
+        if folder in named or (not _holds_steps_to_recover(folder) and is_meant(folder))
     ]
     try:
-        for episode in chosen:
-            _move_aside(episode, dataset / (_DOOMED if delete else PRUNED))
+        for folder in chosen:
+            _move_aside(folder, dataset / (_DOOMED if delete else PRUNED))
         # Also what an interrupted deletion left behind.
         shutil.rmtree(dataset / _DOOMED, ignore_errors=not delete)
     except FileNotFoundError:
         pass  # Nothing was to be deleted.
     except OSError as error:
         raise Fault(f"{dataset}: cannot take episodes out: {error.strerror}") from None
-    stay = len(whole) - len(chosen)
+    stay = len(folders) - len(chosen)
     data = {
         "dataset": dataset,
-        "taken_out": [episode.id for episode in chosen],
+        "taken_out": [_name(folder) for folder in chosen],
         "moved_to": None if delete else dataset / PRUNED,
         "deleted": delete,
         "stay": stay,
@@ -88,11 +94,32 @@ def prune(
     return 0
 
 
-def _move_aside(episode: Episode, aside: Path) -> None:
+def _name(folder: Path) -> str:
+    return folder.name.removesuffix(SUFFIX)
+
+
+def _holds_steps_to_recover(folder: Path) -> bool:
+    """Whether it was never closed, or is being recorded: only by its name may it be taken out."""
+    try:
+        return not Episode(folder).complete and (folder / JOURNAL).exists()
+    except BadInput:
+        return (folder / JOURNAL).exists()
+
+
+def _is_of(folder: Path, outcome: Outcome | None, shorter_s: float) -> bool:
+    try:
+        episode = Episode(folder)
+    except BadInput:
+        return False  # nobody knows
+    recorded = episode.recorded
+    return episode.complete and (recorded.outcome == outcome or recorded.steps < shorter_s * episode.info.fps)
+
+
+def _move_aside(folder: Path, aside: Path) -> None:
     """A rename, which leaves the episode whole here or there; a deletion begins with it, too."""
     aside.mkdir(exist_ok=True)
-    target, attempt = aside / episode.path.name, 0
+    target, attempt = aside / folder.name, 0
     while target.exists():
         attempt += 1
-        target = aside / f"{episode.id}_{attempt}{SUFFIX}"
-    episode.path.rename(target)
+        target = aside / f"{_name(folder)}_{attempt}{SUFFIX}"
+    folder.rename(target)

@@ -27,6 +27,7 @@ from il_robot.episodes.layout import (
     Outcome,
     Recorded,
     Validity,
+    check_episode_id,
 )
 from il_robot.episodes.losses import Tally
 from il_robot.episodes.recovery import recover
@@ -186,6 +187,8 @@ def hold_reserve(episode: Path, info: EpisodeInfo) -> None:
 
 def _new_folder(dataset: Path, episode_id: str | None) -> Path:
     """An empty folder of a new name: the given one, or the time, which sorts episodes as they were recorded."""
+    if episode_id is not None:
+        check_episode_id(episode_id)
     now = datetime.now(UTC)
     stem = episode_id or f"{now:%Y%m%dT%H%M%S}_{now.microsecond // 1000:03d}"
     for attempt in range(1000):

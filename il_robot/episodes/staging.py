@@ -18,7 +18,7 @@ import numpy as np
 
 from il_robot.episodes.columns import columns
 from il_robot.episodes.completion import sync_folder
-from il_robot.episodes.layout import SUFFIX, Validity
+from il_robot.episodes.layout import SUFFIX, Validity, check_episode_id
 from il_robot.episodes.location import fetch_folder
 from il_robot.episodes.reader import Episode
 from il_robot.episodes.recording import Recording
@@ -32,8 +32,9 @@ _PART = ".part"
 def staged(dataset: Path, name: str) -> Iterator[Path]:
     """A folder to make the episode ``name`` in; it moves to ``dataset`` when the block ends without an error.
 
-    Raises BadInput when the dataset has an episode of this name already, Fault when the disk fails.
+    Raises BadInput when the dataset has an episode of this name already or it is no name, Fault when the disk fails.
     """
+    check_episode_id(name)
     target, part = dataset / f"{name}{SUFFIX}", dataset / _PART
     if target.exists():
         raise BadInput(f"{target}: there already")

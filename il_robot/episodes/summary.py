@@ -10,6 +10,7 @@ import numpy as np
 
 from il_robot.episodes.dataset import Dataset
 from il_robot.episodes.reader import Episode
+from il_robot.errors import BadInput
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ class DatasetSummary:
     episodes: list[EpisodeSummary]
     left_out: dict[str, str]
     """Folder -> why it is left out."""
+    unreadable: dict[str, str]
+    """Name of an episode with damaged stamps or interventions -> the damage."""
 
     @property
     def steps(self) -> int:
@@ -78,11 +81,17 @@ class DatasetSummary:
 def summarise(path: Path) -> DatasetSummary:
     """The numbers of every complete episode. Raises BadInput when ``path`` is not a dataset."""
     dataset = Dataset(path)
-    return DatasetSummary(str(path), [summarise_episode(episode) for episode in dataset], dataset.left_out)
+    summary = DatasetSummary(str(path), [], dataset.left_out, {})
+    for episode in dataset:
+        try:
+            summary.episodes.append(summarise_episode(episode))
+        except BadInput as error:
+            summary.unreadable[episode.id] = str(error).removeprefix(f"{episode.path}/")
+    return summary
 
 
 def summarise_episode(episode: Episode) -> EpisodeSummary:
-    """The numbers of one episode; reads its stamps and interventions."""
+    """The numbers of one episode; reads its stamps and interventions. Raises BadInput when these are damaged."""
     stamps = episode.step_ns
     span = float(stamps[-1] - stamps[0]) / 1e9 if len(stamps) > 1 else 0.0
     losses = episode.recorded.losses

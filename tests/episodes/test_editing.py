@@ -126,6 +126,21 @@ def test_prune_moves_aside_and_deletes_only_when_told(tmp_path: Path) -> None:
     assert len(Dataset(dataset)) == 1
 
 
+def test_prune_takes_out_what_cannot_be_read_but_nothing_that_can_be_recovered(tmp_path: Path) -> None:
+    dataset = fill(tmp_path, "abc")
+    for name in "ab":
+        (dataset / f"{name}.zarr" / "zarr.json").write_text("{")
+    writer = EpisodeWriter.create(dataset, INFO, episode_id="live", minimum_s=1, sync_s=None)
+    pruning.prune(dataset, episodes=("a",))
+    assert not (dataset / "a.zarr").exists()
+    (dataset / "c.zarr" / "action/c/0/0").unlink()
+    pruning.prune(dataset, faulty=True, shorter_s=100.0)
+    assert [folder.name for folder in dataset.glob("*.zarr")] == ["live.zarr"]
+    with pytest.raises(Fault, match="being recorded right now"):
+        pruning.prune(dataset, episodes=("live",))
+    writer.discard()
+
+
 @pytest.mark.parametrize("wrong", [float("nan"), float("inf"), -1.0])
 def test_lengths_that_cannot_be_are_one_line(tmp_path: Path, wrong: float) -> None:
     with pytest.raises(BadInput, match=r"--margin-s .*; allowed: 0 and more"):

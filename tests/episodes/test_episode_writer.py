@@ -14,6 +14,7 @@ from recorded import START_NS, frames_of, image_of, info_of, record, step_of
 from il_robot.episodes.jpeg_codec import encode
 from il_robot.episodes.layout import FRAMES_PER_SHARD, JOURNAL, ROWS_PER_CHUNK, Losses, Validity
 from il_robot.episodes.reader import Episode
+from il_robot.episodes.staging import staged
 from il_robot.episodes.writer import EpisodeWriter
 from il_robot.errors import BadInput, Fault
 from il_robot.types import Frame, Mode
@@ -246,3 +247,12 @@ def test_synced_to_the_medium_the_journal_goes_by_itself(tmp_path: Path) -> None
             thread.join(20)
     assert not (path / JOURNAL).exists()
     assert Episode(path).steps == 100
+
+
+@pytest.mark.parametrize("name", ["../escaped", "a/b", "a\0b", "a\nb", ".hidden", ".", "..", ""])
+def test_a_name_cannot_lead_out_of_the_dataset(tmp_path: Path, name: str) -> None:
+    with pytest.raises(BadInput, match="is no name for an episode; allowed"):
+        EpisodeWriter.create(tmp_path / "data", info_of(()), episode_id=name, minimum_s=1)
+    with pytest.raises(BadInput, match="is no name for an episode; allowed"), staged(tmp_path / "data", name):
+        pass
+    assert [path.name for path in tmp_path.rglob("*")] == ["data"]

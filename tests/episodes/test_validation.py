@@ -282,3 +282,17 @@ def test_the_commands_tell_scripts_by_exit_code_and_json(tmp_path: Path, capsys:
     for command in (commands.info, commands.validate, commands.recover):
         with pytest.raises(BadInput, match="no such dataset"):
             command(tmp_path / "nowhere")
+
+
+def test_info_goes_on_without_an_episode_it_cannot_count(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record(tmp_path, info_of(()), 20, episode_id="a")
+    path = record(tmp_path, info_of(()), 20, episode_id="b")
+    (path / "control/intervention/c/0").write_bytes(b"short")
+    assert commands.info(tmp_path) == 1
+    told = " ".join(capsys.readouterr().out.split())
+    assert "b - - - - - - unreadable: control/intervention/c/0: 5 bytes" in told
+    assert "1 episodes, 20 steps" in told
+    assert commands.info(tmp_path, as_json=True) == 1
+    data = json.loads(capsys.readouterr().out)
+    assert data["unreadable"] == {"b": "control/intervention/c/0: 5 bytes or more where 84 belong"}
+    assert [episode["name"] for episode in data["episodes"]] == ["a"]
