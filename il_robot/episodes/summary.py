@@ -93,7 +93,7 @@ def summarise(path: Path) -> DatasetSummary:
 def summarise_episode(episode: Episode) -> EpisodeSummary:
     """The numbers of one episode; reads its stamps and interventions. Raises BadInput when these are damaged."""
     stamps = episode.step_ns
-    span = float(stamps[-1] - stamps[0]) / 1e9 if len(stamps) > 1 else 0.0
+    span = (int(stamps[-1]) - int(stamps[0])) / 1e9 if len(stamps) > 1 else 0.0
     losses = episode.recorded.losses
     return EpisodeSummary(
         name=episode.id,

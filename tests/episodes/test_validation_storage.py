@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import zarr
 from recorded import TWO, frames_of, info_of, kinds, record, record_changed
@@ -122,3 +123,13 @@ def test_a_frame_stored_anew_in_the_next_shard_is_checked_though_it_is_repeated(
     path = record_changed(tmp_path, slow, steps=253)
     flip_frame(path, "cam_wrist", 250)
     assert ("checksum", "cam_wrist", 250, 251) in kinds(validate_episode(path)), "one frame, shown twice"
+
+
+@pytest.mark.filterwarnings("error")
+def test_infinite_numbers_are_found_and_warn_nobody(tmp_path: Path) -> None:
+    path = record(tmp_path, info_of(()), 20)
+    for array in ("observations/qvel", "observations/qpos", "observations/objects/cube"):
+        zarr.open_array(str(path / array), mode="r+")[:] = np.inf
+    found = kinds(validate_episode(path))
+    assert {("nan", "joint_0", 0, 19), ("nan", "cube", 0, 19)} <= found
+    assert [str(one) for one in validate_episode(path) if "qvel" in one.text], "NaN alone means: nothing measures it"

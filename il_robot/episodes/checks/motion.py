@@ -30,11 +30,14 @@ def check_motion(episode: Episode, bounds: Tolerances) -> Iterator[Finding]:
 def _not_finite(episode: Episode) -> Iterator[Finding]:
     for array in ("observations/qpos", "observations/qvel", "observations/effort", "action", "action_asked"):
         bad = ~np.isfinite(episode.array(array))
-        if bad.all() and array in ("observations/qvel", "observations/effort"):
+        if np.isnan(episode.array(array)).all() and array in ("observations/qvel", "observations/effort"):
             continue  # Nothing measures it on this rig.
         for j, joint in enumerate(episode.info.joint_names):
             for first, last in runs(bad[:, j]):
                 yield Finding(episode.id, joint, "nan", f"{array} is not a number", first, last)
+    for name, poses in episode.objects.items():
+        for first, last in runs((np.abs(poses) == np.inf).any(axis=1)):  # NaN: its pose is not known.
+            yield Finding(episode.id, name, "nan", "its pose is infinite", first, last)
 
 
 def _limits(episode: Episode, array: str, values: Floats, slack: float) -> Iterator[Finding]:
