@@ -21,6 +21,14 @@ def answer(as_json: bool, data: Mapping[str, Any] | Sequence[Any], text: str) ->
     print(json.dumps(data, indent=1, default=str) if as_json else text)
 
 
+def left_out_lines(left_out: Mapping[str, str]) -> list[str]:
+    """A line for each episode that was left out, folder -> reason, which may begin with the folder, too."""
+    return [
+        f"left out: {folder}: {why.removeprefix(f'{folder}: ').removeprefix(f'{folder}/')}"
+        for folder, why in left_out.items()
+    ]
+
+
 @contextmanager
 def progress_bar(what: str, total: int | None) -> Iterator[Callable[[], None]]:
     """Drawn on the error stream, so that the output can be piped; call what it gives after each episode."""

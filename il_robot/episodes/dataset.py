@@ -57,6 +57,11 @@ class Dataset:
         return self.episodes[index]
 
     @property
+    def left_out_paths(self) -> dict[str, str]:
+        """:attr:`left_out` by the whole path of the folder."""
+        return {str(self.path / name): why for name, why in self.left_out.items()}
+
+    @property
     def train(self) -> list[Episode]:
         return self.split("train")
 

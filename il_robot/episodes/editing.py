@@ -13,14 +13,36 @@ from typing import Any
 
 from tyro.conf import Positional
 
-from il_robot.episodes.answer import AsJson, answer, tracked
-from il_robot.episodes.attributes import read_attributes
+from il_robot.episodes.answer import AsJson, answer, left_out_lines, tracked
 from il_robot.episodes.checks.motion import idle_ends
 from il_robot.episodes.dataset import VALIDATION_SHARE, Dataset
 from il_robot.episodes.location import refuse_url
 from il_robot.episodes.reader import Episode
-from il_robot.episodes.staging import clear_remains, copy_episode, copy_steps, cut_of
+from il_robot.episodes.sameness import holds_steps, same_files
+from il_robot.episodes.staging import AlreadyThere, clear_remains, copy_episode, copy_steps
 from il_robot.errors import BadInput
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """An episode that belongs into another dataset."""
+
+    episode: Episode
+    steps: tuple[int, int] | None = None
+    """First and end of those wanted; None: the whole episode, its files as they are."""
+
+    def is_at(self, folder: Path) -> bool:
+        """Whether ``folder`` is just that already."""
+        if self.steps is None:
+            return same_files(self.episode.path, folder)
+        return holds_steps(folder, self.episode, *self.steps)
+
+    def put(self, out: Path) -> None:
+        """Raises AlreadyThere, BadInput when it is damaged, Fault."""
+        if self.steps is None:
+            copy_episode(self.episode.path, out, self.episode.id)
+        else:
+            copy_steps(self.episode, *self.steps, out, self.episode.id)
 
 
 @dataclass
@@ -28,14 +50,21 @@ class _Copies:
     """What became of the episodes that belong into the dataset ``out``."""
 
     out: Path
+    left_out: dict[str, str] = field(default_factory=dict)
+    """Folder -> why."""
     copied: list[str] = field(default_factory=list)
     there: list[str] = field(default_factory=list)
 
-    def add(self, episode: Episode, is_new: bool) -> None:
-        (self.copied if is_new else self.there).append(episode.id)
+    def take_for_there(self, wanted: _Wanted, there: Path) -> None:
+        """Raises BadInput when ``there`` is anything else."""
+        if not wanted.is_at(there):
+            what = "another episode of this name" if wanted.steps is None else "another episode, another cut of it"
+            source = wanted.episode.path
+            raise BadInput(f"{there}: {what} or a damaged copy is there already: rename {source}, or take it away")
+        self.there.append(wanted.episode.id)
 
     def data(self) -> dict[str, Any]:
-        return {"dataset": self.out, "copied": self.copied, "already_there": self.there}
+        return {"dataset": self.out, "copied": self.copied, "already_there": self.there, "left_out": self.left_out}
 
     def __str__(self) -> str:
         return f"{self.out}: {len(self.copied)} episodes copied, {len(self.there)} were there already"
@@ -44,7 +73,8 @@ class _Copies:
 def merge(sources: Positional[tuple[Path, ...]], /, out: Path, as_json: AsJson = False) -> int:
     """Copy the episodes of several datasets into one; interrupted, it continues when started again.
 
-    An episode whose name the new dataset already has is left out if it is the same recording, and refused otherwise.
+    An episode that the new dataset has already, byte for byte, is not copied twice; where something else has its name
+    nothing is copied. Exit code 1: episodes that are not complete or not readable were left out.
 
     For example:
 
@@ -56,19 +86,20 @@ def merge(sources: Positional[tuple[Path, ...]], /, out: Path, as_json: AsJson =
         out: the dataset to make or to add to.
         as_json: print JSON for a script instead of a line.
     """
-    episodes = [episode for source in sources for episode in Dataset(source)]
-    if not episodes:
+    datasets = [Dataset(source) for source in sources]
+    if not datasets:
         raise BadInput("merge: name at least one dataset")
     _prepare(sources, out)
-    copies = _Copies(out)
-    for episode in tracked(episodes, "copying"):
-        copies.add(episode, _copy_once(episode, out))
-    answer(as_json, copies.data(), str(copies))
-    return 0
+    copies = _Copies(out, {path: why for dataset in datasets for path, why in dataset.left_out_paths.items()})
+    _bring(_missing([_Wanted(episode) for dataset in datasets for episode in dataset], copies), copies, "copying")
+    answer(as_json, copies.data(), "\n".join([*left_out_lines(copies.left_out), str(copies)]))
+    return 1 if copies.left_out else 0
 
 
 def split(dataset: Positional[Path], /, out: Path, share: float = VALIDATION_SHARE, as_json: AsJson = False) -> int:
     """Copy a dataset into OUT/train and OUT/validation, as its fixed split says.
+
+    Exit code 1: episodes that are not complete or not readable were left out.
 
     For example:
 
@@ -83,14 +114,18 @@ def split(dataset: Positional[Path], /, out: Path, share: float = VALIDATION_SHA
     if not 0 < share < 1:
         raise BadInput(f"share {share} is not between 0 and 1")
     whole = Dataset(dataset, share)
-    sides = {}
-    for name, episodes in (("train", whole.train), ("validation", whole.validation)):
-        _prepare([dataset], out / name)
-        sides[name] = _Copies(out / name)
-        for episode in tracked(episodes, name):
-            sides[name].add(episode, _copy_once(episode, out / name))
-    answer(as_json, {name: side.data() for name, side in sides.items()}, "\n".join(map(str, sides.values())))
-    return 0
+    sides = {"train": _Copies(out / "train"), "validation": _Copies(out / "validation")}
+    missing = {}
+    for name, side in sides.items():
+        _prepare([dataset], side.out)
+        episodes = whole.train if name == "train" else whole.validation
+        missing[name] = _missing([_Wanted(episode) for episode in episodes], side)
+    for name, side in sides.items():
+        _bring(missing[name], side, name)
+    left_out = whole.left_out_paths
+    data = {**{name: side.data() for name, side in sides.items()}, "left_out": left_out}
+    answer(as_json, data, "\n".join([*left_out_lines(left_out), *map(str, sides.values())]))
+    return 1 if left_out else 0
 
 
 def trim(
@@ -102,6 +137,9 @@ def trim(
     as_json: AsJson = False,
 ) -> int:
     """Copy a dataset with the idle beginning and end of every episode cut off; interrupted, it can be started again.
+
+    Where something else has the name of an episode, nothing is copied. Exit code 1: episodes that are not complete or
+    not readable were left out.
 
     For example:
 
@@ -119,16 +157,20 @@ def trim(
             raise BadInput(f"--{name} {value}; allowed: 0 and more")
     whole = Dataset(dataset)
     _prepare([dataset], out)
-    copies, before, after = _Copies(out), 0, 0
-    for episode in tracked(whole.episodes, "trimming"):
-        first, end = _moving(episode, round(margin_s * episode.info.fps), motion)
-        is_new = _cut_once(episode, first, end, out)
-        copies.add(episode, is_new)
-        if is_new:
-            before, after = before + episode.steps, after + end - first
-    data = {**copies.data(), "steps": before, "steps_cut": before - after}
-    answer(as_json, data, f"{copies}; {before - after} of {before} steps cut")
-    return 0
+    copies, wanted = _Copies(out, whole.left_out_paths), []
+    for episode in whole:
+        try:
+            wanted.append(_Wanted(episode, _moving(episode, round(margin_s * episode.info.fps), motion)))
+        except BadInput as error:
+            copies.left_out[str(episode.path)] = str(error)
+    _bring(_missing(wanted, copies), copies, "trimming")
+    made = [(one.episode.steps, one.steps) for one in wanted if one.steps and one.episode.id in copies.copied]
+    before = sum(steps for steps, _ in made)
+    cut = before - sum(end - first for _, (first, end) in made)
+    data = {**copies.data(), "steps": before, "steps_cut": cut}
+    text = f"{copies}; {cut} of {before} steps cut"
+    answer(as_json, data, "\n".join([*left_out_lines(copies.left_out), text]))
+    return 1 if copies.left_out else 0
 
 
 def _moving(episode: Episode, margin: int, motion: float) -> tuple[int, int]:
@@ -139,28 +181,32 @@ def _moving(episode: Episode, margin: int, motion: float) -> tuple[int, int]:
     return max(0, head - margin), min(episode.steps, episode.steps - tail + margin)
 
 
-def _copy_once(episode: Episode, out: Path) -> bool:
-    """False when ``out`` has this very recording already. Raises BadInput when it has another of that name."""
-    there = out / episode.path.name
-    if there.exists():
-        if (there / "zarr.json").read_bytes() == (episode.path / "zarr.json").read_bytes():
-            return False
-        raise BadInput(f"{there}: another episode of this name is there already: rename {episode.path}")
-    copy_episode(episode.path, out, episode.id)
-    return True
+def _missing(wanted: Sequence[_Wanted], copies: _Copies) -> list[_Wanted]:
+    """Those that have to be copied yet; nothing is written.
+
+    Raises BadInput when the dataset, or two of the sources, have something else of one name.
+    """
+    missing: dict[str, _Wanted] = {}
+    for one in tracked(wanted, "comparing"):
+        there = copies.out / one.episode.path.name
+        if one.episode.id in missing:
+            there = missing[one.episode.id].episode.path
+        elif not there.exists():
+            missing[one.episode.id] = one
+            continue
+        copies.take_for_there(one, there)
+    return list(missing.values())
 
 
-def _cut_once(episode: Episode, first: int, end: int, out: Path) -> bool:
-    """False when ``out`` has this very cut already. Raises BadInput when it has something else of that name."""
-    there = out / episode.path.name
-    if there.exists():
-        info = read_attributes(there)[0]
-        cut = cut_of(episode, first, end)
-        if (info.recorded_at, info.configuration.get("cut")) == (episode.info.recorded_at, cut):
-            return False
-        raise BadInput(f"{there}: another episode, or another cut of it, is there already: give another folder")
-    copy_steps(episode, first, end, out, episode.id)
-    return True
+def _bring(missing: Sequence[_Wanted], copies: _Copies, what: str) -> None:
+    for one in tracked(missing, what):
+        try:
+            one.put(copies.out)
+            copies.copied.append(one.episode.id)
+        except AlreadyThere:  # Another command has made it meanwhile.
+            copies.take_for_there(one, copies.out / one.episode.path.name)
+        except BadInput as error:
+            copies.left_out[str(one.episode.path)] = str(error)
 
 
 def _prepare(sources: Sequence[Path], out: Path) -> None:

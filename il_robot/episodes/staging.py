@@ -28,19 +28,24 @@ from il_robot.types import Frame
 _PART = ".part"
 
 
+class AlreadyThere(BadInput):
+    """The dataset has an episode of this name."""
+
+
 @contextmanager
 def staged(dataset: Path, name: str) -> Iterator[Path]:
     """A folder to make the episode ``name`` in; it moves to ``dataset`` when the block ends without an error.
 
-    Raises BadInput when the dataset has an episode of this name already or it is no name, Fault when the disk fails.
+    Raises AlreadyThere when the dataset has an episode of this name, BadInput when it is no name, Fault when the disk
+    fails.
     """
     check_episode_id(name)
     target, part = dataset / f"{name}{SUFFIX}", dataset / _PART
-    if target.exists():
-        raise BadInput(f"{target}: there already")
     try:
         dataset.mkdir(parents=True, exist_ok=True)
         with _alone(dataset):
+            if target.exists():  # Perhaps only since this process has its turn.
+                raise AlreadyThere(f"{target}: there already")
             shutil.rmtree(part, ignore_errors=True)
             try:
                 part.mkdir()

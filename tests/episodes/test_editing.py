@@ -214,7 +214,7 @@ def test_every_command_tells_scripts_what_it_did(tmp_path: Path, capsys: pytest.
     shutil.rmtree(out / "p.zarr")
     shutil.copytree(a / "p.zarr", out / "p.zarr")
     told = run_json(capsys, "merge", a, "--out", out)
-    assert told == {"dataset": str(out), "copied": ["q"], "already_there": ["p"]}
+    assert told == {"dataset": str(out), "copied": ["q"], "already_there": ["p"], "left_out": {}}
     told = run_json(capsys, "split", a, "--out", tmp_path / "parts", "--share", "0.5")
     assert sorted(told["train"]["copied"] + told["validation"]["copied"]) == ["p", "q"]
     told = run_json(capsys, "prune", out, "--episodes", "q")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import tyro
 from tyro.conf import Positional
 
-from il_robot.episodes.answer import AsJson, answer, progress_bar
+from il_robot.episodes.answer import AsJson, answer, left_out_lines, progress_bar
 from il_robot.episodes.conversion.aloha_export import export_aloha_file
 from il_robot.episodes.conversion.aloha_import import AlohaSettings, aloha_files, cpu_limit_s, import_aloha_file
 from il_robot.episodes.conversion.aloha_layout import Channels, GripperConvention
@@ -122,6 +122,8 @@ def export_aloha(
 ) -> int:
     """Write a dataset as ALOHA HDF5 files that the original loaders take: OUT/episode_0.hdf5, ...
 
+    Exit code 1: episodes that are not complete or not readable were left out.
+
     For example:
 
         il-robot dataset export aloha data/cube exported/cube
@@ -138,12 +140,12 @@ def export_aloha(
     """
     if jpeg is not None:
         _check_quality(jpeg)
-    episodes = chosen_episodes(dataset, outcome)
+    episodes, left_out = chosen_episodes(dataset, outcome)
     with appearing(out) as folder, progress_bar("exporting", len(episodes)) as advance:
         for number, episode in enumerate(episodes):
             export_aloha_file(episode, folder / f"episode_{number}.hdf5", grippers, jpeg)
             advance()
-    return _say_exported(out, episodes, as_json)
+    return _say_exported(out, episodes, left_out, as_json)
 
 
 def export_lerobot_dataset(
@@ -155,6 +157,8 @@ def export_lerobot_dataset(
     as_json: AsJson = False,
 ) -> int:
     """Write a dataset as a LeRobot v3 dataset: LeRobotDataset("any/name", root=OUT).
+
+    Exit code 1: episodes that are not complete or not readable were left out.
 
     For example:
 
@@ -168,10 +172,10 @@ def export_lerobot_dataset(
         outcome: only episodes of this outcome.
         as_json: print JSON for a script instead of a line.
     """
-    episodes = chosen_episodes(dataset, outcome)
+    episodes, left_out = chosen_episodes(dataset, outcome)
     with appearing(out) as folder, progress_bar("exporting", len(episodes)) as advance:
         export_lerobot(episodes, folder, images, advance)
-    return _say_exported(out, episodes, as_json)
+    return _say_exported(out, episodes, left_out, as_json)
 
 
 def export_mcap(
@@ -182,6 +186,8 @@ def export_mcap(
     as_json: AsJson = False,
 ) -> int:
     """Write a dataset as ROS 2 bags, one MCAP file per episode, for Foxglove and `ros2 bag play`.
+
+    Exit code 1: episodes that are not complete or not readable were left out.
 
     For example:
 
@@ -194,13 +200,14 @@ def export_mcap(
         outcome: only episodes of this outcome.
         as_json: print JSON for a script instead of a line.
     """
-    episodes = chosen_episodes(dataset, outcome)
+    episodes, left_out = chosen_episodes(dataset, outcome)
     with appearing(out) as folder, progress_bar("exporting", len(episodes)) as advance:
         for episode in episodes:
             export_mcap_file(episode, folder / f"{episode.id}.mcap")
             advance()
-    answer(as_json, _exported(out, episodes), f"{out}: {len(episodes)} episodes")
-    return 0
+    data = {"folder": out, "episodes": [episode.id for episode in episodes], "left_out": left_out}
+    answer(as_json, data, "\n".join([*left_out_lines(left_out), f"{out}: {len(episodes)} episodes"]))
+    return 1 if left_out else 0
 
 
 def _check_quality(quality: int) -> None:
@@ -214,17 +221,14 @@ def _say_imported(out: Path, imported: int, there: int, as_json: bool) -> Litera
     return 0
 
 
-def _exported(out: Path, episodes: Sequence[Episode]) -> dict[str, Any]:
-    return {"folder": out, "episodes": [episode.id for episode in episodes]}
-
-
-def _say_exported(out: Path, episodes: Sequence[Episode], as_json: bool) -> Literal[0]:
+def _say_exported(out: Path, episodes: Sequence[Episode], left_out: dict[str, str], as_json: bool) -> int:
     missing = sum(missing_frames(episode) for episode in episodes)
     filled = (
         f"; {missing} missing frames show the one before: only what il-robot carries along marks them"
         if missing
         else ""
     )
-    data = {**_exported(out, episodes), "missing_frames_filled": missing}
-    answer(as_json, data, f"{out}: {len(episodes)} episodes{filled}")
-    return 0
+    data = {"folder": out, "episodes": [episode.id for episode in episodes]}
+    data |= {"left_out": left_out, "missing_frames_filled": missing}
+    answer(as_json, data, "\n".join([*left_out_lines(left_out), f"{out}: {len(episodes)} episodes{filled}"]))
+    return 1 if left_out else 0

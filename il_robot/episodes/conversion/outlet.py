@@ -36,12 +36,16 @@ def appearing(out: Path) -> Iterator[Path]:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def chosen_episodes(dataset: Path, outcome: Outcome | None) -> list[Episode]:
-    """The complete episodes of ``dataset``, those of one outcome if given. Raises BadInput when there is none."""
-    episodes = [episode for episode in Dataset(dataset) if outcome in (None, episode.outcome)]
+def chosen_episodes(dataset: Path, outcome: Outcome | None) -> tuple[list[Episode], dict[str, str]]:
+    """The complete episodes of ``dataset``, those of one outcome if given; and which it leaves out, folder -> why.
+
+    Raises BadInput when there is none.
+    """
+    whole = Dataset(dataset)
+    episodes = [episode for episode in whole if outcome in (None, episode.outcome)]
     if not episodes:
         raise BadInput(f"{dataset}: no episode of outcome {outcome!r}")
-    return episodes
+    return episodes, whole.left_out_paths
 
 
 def filled_steps(episode: Episode, camera: str) -> NDArray[np.int64]:
