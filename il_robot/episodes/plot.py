@@ -16,7 +16,7 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from il_robot.episodes.checks.finding import runs
-from il_robot.episodes.layout import Validity
+from il_robot.episodes.layout import CameraInfo, Validity
 from il_robot.episodes.reader import Episode
 from il_robot.errors import BadInput
 from il_robot.types import Image, Mode
@@ -26,6 +26,8 @@ _SHADES = {Mode.HUMAN: "#f6c9c9", Mode.TRANSITION: "#f9e8b8"}
 _NAMES = {Mode.HUMAN: "human drives", Mode.TRANSITION: "takeover / hand back"}
 _STRIP = 8
 """Pictures per camera in the strip."""
+_NARROWEST = 0.25
+"""Shorter side by longer of the place that a picture gets."""
 
 
 def episode_figure(episode: Episode) -> Figure:
@@ -114,7 +116,7 @@ def draw_cameras(figure: Figure | SubFigure, episode: Episode) -> None:
     """A row per camera: pictures at even times, the step under each; a missing frame says so."""
     steps = np.unique(np.linspace(0, episode.steps - 1, _STRIP).round().astype(int))
     names = episode.info.camera_names
-    ratios = [camera.height / camera.width for camera in episode.info.cameras]
+    ratios = [_ratio(camera) for camera in episode.info.cameras]
     grid = figure.subplots(len(names), len(steps), squeeze=False, height_ratios=ratios)
     driven = np.isin(episode.mode, [int(mode) for mode in _SHADES])
     for r, name in enumerate(names):
@@ -166,7 +168,12 @@ def draw_timing(figure: Figure | SubFigure, episode: Episode) -> None:
 
 def _strip_height(episode: Episode) -> float:
     """[inch] so that the pictures fill the width of the page."""
-    return 0.3 + sum(14 / (_STRIP + 0.6) * camera.height / camera.width for camera in episode.info.cameras)
+    return 0.3 + sum(14 / (_STRIP + 0.6) * _ratio(camera) for camera in episode.info.cameras)
+
+
+def _ratio(camera: CameraInfo) -> float:
+    """Height by width of the place for a camera's pictures: bounded, for a picture can be one pixel wide."""
+    return min(max(camera.height / camera.width, _NARROWEST), 1 / _NARROWEST)
 
 
 def _title(episode: Episode) -> str:
@@ -220,5 +227,5 @@ def _legend(episode: Episode) -> list[Line2D | Patch]:
 
 
 def _thumbnail(image: Image) -> Image:
-    stride = max(1, image.shape[1] // 240)
+    stride = max(1, max(image.shape[:2]) // 240)
     return image[::stride, ::stride]

@@ -42,6 +42,14 @@ def test_short_episodes_without_cameras_are_drawn(tmp_path: Path, steps: int, mo
         plot.cameras_figure(Episode(path))
 
 
+def test_cameras_of_extreme_shapes_leave_the_page_a_page(tmp_path: Path) -> None:
+    path = record(tmp_path, info_of((("cam_tall", 4000, 1), ("cam_wide", 1, 4000)), joints=2), 3)
+    width, height = plot.episode_figure(Episode(path)).get_size_inches()
+    assert height < 2 * width
+    plot.save(plot.cameras_figure(Episode(path)), tmp_path / "cameras.png")
+    assert max(cv2.imread(str(tmp_path / "cameras.png")).shape) < 2000
+
+
 def test_bad_arguments_get_one_clear_line(tmp_path: Path) -> None:
     path = record(tmp_path, info_of(()), 3)
     with pytest.raises(BadInput, match="must end in"):
