@@ -91,3 +91,8 @@ def record_changed(dataset: Path, change: Change, steps: int = 60, info: Episode
 
 def kinds(findings: list[Finding]) -> set[tuple[str, str, int | None, int | None]]:
     return {(one.kind, one.stream, one.first, one.last) for one in findings}
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    """Every file below ``folder``: its path there -> its bytes."""
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}

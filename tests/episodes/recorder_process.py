@@ -15,6 +15,8 @@ import numpy as np
 from recorded import frames_of, info_of, step_of
 
 from il_robot.episodes.jpeg_codec import encode
+from il_robot.episodes.layout import Validity
+from il_robot.episodes.reader import Episode
 from il_robot.episodes.writer import EpisodeWriter
 from il_robot.errors import Fault
 from il_robot.types import Frame
@@ -27,6 +29,17 @@ def noisy_frames_of(t: int) -> dict[str, Frame]:
     frames = frames_of(info_of(CAMERAS), t)
     noise = np.random.default_rng(t).integers(0, 256, (96, 128, 3), dtype=np.uint8)
     return {**frames, "cam_high": replace(frames["cam_high"], jpeg=encode(noise))}
+
+
+def assert_is_what_was_recorded(episode: Episode) -> None:
+    """Every step of ``episode`` is one that :func:`main` records, with its frames."""
+    info = info_of(CAMERAS)
+    assert np.array_equal(episode.qpos, [step_of(info, t).observation.qpos for t in range(episode.steps)])
+    assert np.array_equal(episode.step_ns, [step_of(info, t).time_ns for t in range(episode.steps)])
+    assert (episode.valid == Validity.FRESH).all()
+    for t in {0, episode.steps // 2, episode.steps - 1}:
+        for name, frame in noisy_frames_of(t).items():
+            assert episode.frame_jpeg(name, t) == frame.jpeg
 
 
 def main(dataset: Path, limit: int | None) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from recorded import frames_of, info_of, record, step_of
+from recorded import files_of, frames_of, info_of, record, step_of
 
 from il_robot.cli import main
 from il_robot.episodes import editing, pruning, staging
@@ -24,10 +24,6 @@ from il_robot.errors import BadInput, Fault
 INFO = info_of()
 
 
-def bytes_of(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
-
-
 def fill(dataset: Path, names: str, steps: int = 8) -> Path:
     for name in names:
         record(dataset, INFO, steps, episode_id=name)
@@ -36,14 +32,14 @@ def fill(dataset: Path, names: str, steps: int = 8) -> Path:
 
 def test_merge_copies_everything_once(tmp_path: Path) -> None:
     a, b, out = fill(tmp_path / "a", "pq"), fill(tmp_path / "b", "r"), tmp_path / "out"
-    before = bytes_of(a), bytes_of(b)
+    before = files_of(a), files_of(b)
     assert editing.merge((a, b), out) == 0
     assert [episode.id for episode in Dataset(out)] == ["p", "q", "r"]
-    assert bytes_of(out / "p.zarr") == bytes_of(a / "p.zarr")
-    assert (bytes_of(a), bytes_of(b)) == before
-    merged = bytes_of(out)
+    assert files_of(out / "p.zarr") == files_of(a / "p.zarr")
+    assert (files_of(a), files_of(b)) == before
+    merged = files_of(out)
     editing.merge((a, b), out)
-    assert bytes_of(out) == merged
+    assert files_of(out) == merged
 
 
 def test_merge_refuses_two_recordings_of_one_name(tmp_path: Path) -> None:
@@ -112,9 +108,9 @@ def test_prune_moves_aside_and_deletes_only_when_told(tmp_path: Path) -> None:
     record(dataset, INFO, 8, episode_id="failed", outcome="failure")
     record(dataset, INFO, 2, episode_id="short")
     (dataset / "b.zarr" / "action" / "zarr.json").unlink()
-    kept = bytes_of(dataset / "failed.zarr")
+    kept = files_of(dataset / "failed.zarr")
     pruning.prune(dataset, outcome="failure")
-    assert bytes_of(dataset / ".pruned" / "failed.zarr") == kept
+    assert files_of(dataset / ".pruned" / "failed.zarr") == kept
     pruning.prune(dataset, shorter_s=0.1, delete=True)
     assert not (dataset / "short.zarr").exists()
     assert sorted(path.name for path in (dataset / ".pruned").iterdir()) == ["failed.zarr"]
@@ -159,10 +155,10 @@ def test_trim_cuts_the_idle_ends(tmp_path: Path) -> None:
         step.action[:] = place
         writer.append(step, frames_of(INFO, t - t % 2))
     writer.close("success")
-    before = bytes_of(source)
+    before = files_of(source)
     out = tmp_path / "out"
     editing.trim(source, out, margin_s=0.2)
-    assert bytes_of(source) == before
+    assert files_of(source) == before
 
     original, cut = Episode(source / "slow.zarr"), Episode(out / "slow.zarr")
     where = cut.info.configuration["cut"]

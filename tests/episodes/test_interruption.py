@@ -16,6 +16,7 @@ from pathlib import Path
 
 import bimanual
 import pytest
+from recorded import files_of
 
 from il_robot.cli import main
 from il_robot.episodes.dataset import Dataset
@@ -64,10 +65,6 @@ def run() -> Iterator[Run]:
 
         yield ask
         stdin.close()
-
-
-def files_of(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
 def moments(changes: int, seed: int) -> list[int]:

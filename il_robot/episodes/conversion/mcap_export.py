@@ -20,7 +20,6 @@ from il_robot.episodes.conversion.ros_schemas import SCHEMAS
 from il_robot.episodes.layout import Validity
 from il_robot.episodes.reader import Episode
 from il_robot.rig import NS_PER_S
-from il_robot.types import Mode
 
 DRIVER = "/control/driver"
 _FOREVER = "{sec: 9223372036, nsec: 854775807}"
@@ -119,7 +118,7 @@ class _Bag:
         """Who drove, in words whenever that changes, and with what the gate did as numbers to plot."""
         episode = self._episode
         if t == 0 or episode.mode[t] != episode.mode[t - 1]:
-            driver = Mode(int(episode.mode[t])).name.lower()
+            driver = episode.driver(t).name.lower()
             self._write(DRIVER, "std_msgs/msg/String", tick, t, {"data": driver})
         for name, kind, values in (
             ("mode", "Int8", episode.mode),

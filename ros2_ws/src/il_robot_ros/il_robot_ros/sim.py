@@ -213,9 +213,7 @@ class SimNode:
         with self._captured:
             if not self._captured.wait_for(lambda: self._captured_ns > self._drawn_ns, timeout=0.1):
                 return None
-            if (
-                self._controlled and self._drawn_ns
-            ):  # while processes start, nobody needs each frame
+            if self._controlled and self._drawn_ns:  # while processes start, nobody needs each frame
                 self._skipped += round((self._captured_ns - self._drawn_ns) / self._rig.period_ns) - 1
             self._drawn_ns = self._captured_ns
             photographer.take(self._world)
