@@ -153,6 +153,7 @@ def plot(episode: Positional[Path], /, out: Path | None = None) -> int:
 
 def _table(summary: DatasetSummary) -> Table:
     table = Table(title=summary.dataset, title_justify="left", box=box.SIMPLE_HEAD)
+    table.caption, table.caption_justify = "missing, repeated and skipped are counted over all cameras", "left"
     table.add_column("episode", no_wrap=True)
     for name in ("steps", "s", "Hz", "missing/repeated/skipped", "takeovers", "MB"):
         table.add_column(name, justify="right", no_wrap=True)
