@@ -42,6 +42,18 @@ def assert_is_what_was_recorded(episode: Episode) -> None:
             assert episode.frame_jpeg(name, t) == frame.jpeg
 
 
+def unfinished(dataset: Path, steps: int) -> Path:
+    """The folder as a kill leaves it: the writer's thread is simply let go."""
+    info = info_of(CAMERAS)
+    writer = EpisodeWriter.create(dataset, info, minimum_s=1, queue_steps=steps, sync_s=None)
+    for t in range(steps):
+        writer.append(step_of(info, t), noisy_frames_of(t))
+    writer.flush()
+    writer._stop()
+    writer._recording._close_journal()
+    return writer.path
+
+
 def main(dataset: Path, limit: int | None) -> None:
     info = info_of(CAMERAS)
     if limit is not None:

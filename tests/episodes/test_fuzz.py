@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from recorded import info_of, record
-from test_episode_crash import unfinished
+from recorder_process import unfinished
 
 from il_robot.episodes import jpeg_codec
 from il_robot.episodes.columns import columns

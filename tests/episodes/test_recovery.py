@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from recorded import files_of, frames_of, info_of, record, step_of
-from recorder_process import CAMERAS, assert_is_what_was_recorded, noisy_frames_of
+from recorder_process import CAMERAS, assert_is_what_was_recorded, unfinished
 
 from il_robot.episodes.attributes import read_attributes
 from il_robot.episodes.columns import row_dtype
@@ -20,18 +20,6 @@ from il_robot.episodes.recovery import recover
 from il_robot.episodes.shard import shard_path
 from il_robot.episodes.writer import EpisodeWriter
 from il_robot.errors import BadInput, Fault
-
-
-def unfinished(dataset: Path, steps: int) -> Path:
-    """The folder as a kill leaves it: the writer's thread is simply let go."""
-    info = info_of(CAMERAS)
-    writer = EpisodeWriter.create(dataset, info, minimum_s=1, queue_steps=steps, sync_s=None)
-    for t in range(steps):
-        writer.append(step_of(info, t), noisy_frames_of(t))
-    writer.flush()
-    writer._stop()
-    writer._recording._close_journal()
-    return writer.path
 
 
 def test_recovery_interrupted_at_any_file_can_be_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
