@@ -54,10 +54,10 @@ def _all_cameras(
 
 
 # Measured: 50 closed-loop demonstrations of transfer cube (240x320 cameras), held at the end of 400 steps over 50
-# fresh starts, ensembled; CPU time of the whole training process on one thread.
-#   act tiny        120 to 149 s: 100, 100, 100 % (seeds 0, 1, 2)
-#   act tiny-image  347 to 374 s: 98, 100, 98 %; 286 s on the same machine another day; at 1500 of its 2200 steps one
-#                   seed of three held 62 %
+# fresh starts, ensembled; CPU time of the whole training process on two threads. Those of act are of today's linear
+# layers and convolutions, the others of before, when act took 120 to 149 and 347 to 374 s.
+#   act tiny        86 to 95 s: 100, 100, 100 % (seeds 0, 1, 2)
+#   act tiny-image  225 to 232 s: 100, 100, 98 %; with 1500 steps one seed of three held 62 %
 #   bc tiny         46 s: 100 % (seed 0 only)
 #   bc tiny-image   not measured over 50 starts: 20 of 20 held, 300 steps each, at step 1500 of a 2500-step run
 # Over 20 other fresh starts (one seed, no image): held when ensembled, and when each chunk is followed to its end:
