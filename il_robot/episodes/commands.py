@@ -13,7 +13,7 @@ from tyro.conf import Positional
 
 from il_robot.episodes.answer import AsJson, answer, progress_bar, tracked
 from il_robot.episodes.dataset import episode_folders
-from il_robot.episodes.layout import SUFFIX
+from il_robot.episodes.layout import episode_id_of
 from il_robot.episodes.location import refuse_url
 from il_robot.episodes.recording import finish_discards
 from il_robot.episodes.recovery import recover as recover_episode
@@ -142,7 +142,7 @@ def plot(episode: Positional[Path], /, out: Path | None = None) -> int:
     from il_robot.episodes.plot import episode_figure, save
     from il_robot.episodes.reader import Episode
 
-    out = out or Path(f"{episode.name.removesuffix(SUFFIX)}.png")
+    out = out or Path(f"{episode_id_of(episode)}.png")
     try:
         save(episode_figure(Episode(episode)), out)
     except OSError as error:

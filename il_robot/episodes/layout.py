@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import IntEnum
+from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from il_robot import __version__
@@ -163,6 +164,11 @@ class Recorded:
     """Why the recording ended early, if it did."""
     losses: dict[str, Losses] = field(default_factory=dict)
     """Camera name -> what it lost."""
+
+
+def episode_id_of(folder: Path) -> str:
+    """An episode's name: its folder's without suffix."""
+    return folder.name.removesuffix(SUFFIX)
 
 
 def check_episode_id(episode_id: str) -> None:

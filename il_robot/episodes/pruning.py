@@ -12,7 +12,7 @@ from tyro.conf import Positional
 from il_robot.episodes.answer import AsJson, answer, tracked
 from il_robot.episodes.dataset import episode_folders
 from il_robot.episodes.journal import Journal
-from il_robot.episodes.layout import JOURNAL, SUFFIX, Outcome
+from il_robot.episodes.layout import JOURNAL, SUFFIX, Outcome, episode_id_of
 from il_robot.episodes.location import refuse_url
 from il_robot.episodes.reader import Episode
 from il_robot.episodes.validation import validate_episode
@@ -55,11 +55,11 @@ def prune(
         raise BadInput(f"--shorter-s {shorter_s}; allowed: 0 and more")
     refuse_url(dataset, "prune")
     folders = episode_folders(dataset)
-    known = [_name(folder) for folder in folders]
+    known = [episode_id_of(folder) for folder in folders]
     for name in episodes:
         if name not in known:
             raise BadInput(f"{dataset}: no episode {name!r}; {nearest(name, known)}")
-    named = [folder for folder in folders if _name(folder) in episodes]
+    named = [folder for folder in folders if episode_id_of(folder) in episodes]
     for folder in named:
         if _holds_steps_to_recover(folder):
             Journal(folder, np.dtype(np.uint8)).close()  # refuses while it is being recorded
@@ -84,7 +84,7 @@ def prune(
     stay = len(folders) - len(chosen)
     data = {
         "dataset": dataset,
-        "taken_out": [_name(folder) for folder in chosen],
+        "taken_out": [episode_id_of(folder) for folder in chosen],
         "moved_to": None if delete else dataset / PRUNED,
         "deleted": delete,
         "stay": stay,
@@ -92,10 +92,6 @@ def prune(
     aside = "deleted" if delete else f"moved to {dataset / PRUNED}"
     answer(as_json, data, f"{len(chosen)} episodes {aside}, {stay} stay")
     return 0
-
-
-def _name(folder: Path) -> str:
-    return folder.name.removesuffix(SUFFIX)
 
 
 def _holds_steps_to_recover(folder: Path) -> bool:
@@ -121,5 +117,5 @@ def _move_aside(folder: Path, aside: Path) -> None:
     target, attempt = aside / folder.name, 0
     while target.exists():
         attempt += 1
-        target = aside / f"{_name(folder)}_{attempt}{SUFFIX}"
+        target = aside / f"{episode_id_of(folder)}_{attempt}{SUFFIX}"
     folder.rename(target)

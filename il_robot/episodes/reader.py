@@ -21,7 +21,7 @@ from il_robot.episodes.attributes import read_attributes
 from il_robot.episodes.columns import columns, read_column, row_dtype
 from il_robot.episodes.journal import read_journal
 from il_robot.episodes.jpeg_codec import decode
-from il_robot.episodes.layout import FRAMES_PER_SHARD, SUFFIX, EpisodeInfo, Outcome, Recorded, Validity
+from il_robot.episodes.layout import FRAMES_PER_SHARD, EpisodeInfo, Outcome, Recorded, Validity, episode_id_of
 from il_robot.episodes.location import location
 from il_robot.episodes.shard import EMPTY, read_frame, read_index, shard_path
 from il_robot.errors import BadInput, nearest
@@ -50,7 +50,7 @@ class Episode:
     @property
     def id(self) -> str:
         """The folder's name without suffix."""
-        return self.path.name.removesuffix(SUFFIX)
+        return episode_id_of(self.path)
 
     @property
     def complete(self) -> bool:

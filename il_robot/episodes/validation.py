@@ -14,7 +14,7 @@ from il_robot.episodes.checks.storage import check_storage
 from il_robot.episodes.checks.timing import check_timing
 from il_robot.episodes.checks.values import check_values
 from il_robot.episodes.dataset import episode_folders
-from il_robot.episodes.layout import SUFFIX
+from il_robot.episodes.layout import episode_id_of
 from il_robot.episodes.reader import Episode
 from il_robot.errors import BadInput
 
@@ -22,7 +22,7 @@ from il_robot.errors import BadInput
 def validate_episode(path: Path, bounds: Tolerances | None = None) -> list[Finding]:
     """Every fault of one episode. Never raises for what the episode holds: damage is a finding too."""
     bounds = bounds or Tolerances()
-    name = path.name.removesuffix(SUFFIX)
+    name = episode_id_of(path)
     try:
         episode = Episode(path)
     except BadInput as error:
@@ -65,5 +65,5 @@ def _changed_calibrations(folders: Sequence[Path]) -> Iterator[Finding]:
             continue  # found unreadable before
         if now and before and now != before:
             text = f"recorded under another calibration ({now[:8]}) than the episode before it ({before[:8]})"
-            yield Finding(folder.name.removesuffix(SUFFIX), "episode", "calibration", text)
+            yield Finding(episode_id_of(folder), "episode", "calibration", text)
         before = now or before

@@ -145,7 +145,7 @@ def export_aloha(
         for number, episode in enumerate(episodes):
             export_aloha_file(episode, folder / f"episode_{number}.hdf5", grippers, jpeg)
             advance()
-    return _say_exported(out, episodes, left_out, as_json)
+    return _say_exported(out, episodes, left_out, as_json, fills=True)
 
 
 def export_lerobot_dataset(
@@ -175,7 +175,7 @@ def export_lerobot_dataset(
     episodes, left_out = chosen_episodes(dataset, outcome)
     with appearing(out) as folder, progress_bar("exporting", len(episodes)) as advance:
         export_lerobot(episodes, folder, images, advance)
-    return _say_exported(out, episodes, left_out, as_json)
+    return _say_exported(out, episodes, left_out, as_json, fills=True)
 
 
 def export_mcap(
@@ -205,9 +205,7 @@ def export_mcap(
         for episode in episodes:
             export_mcap_file(episode, folder / f"{episode.id}.mcap")
             advance()
-    data = {"folder": out, "episodes": [episode.id for episode in episodes], "left_out": left_out}
-    answer(as_json, data, "\n".join([*left_out_lines(left_out), f"{out}: {len(episodes)} episodes"]))
-    return 1 if left_out else 0
+    return _say_exported(out, episodes, left_out, as_json, fills=False)
 
 
 def _check_quality(quality: int) -> None:
@@ -221,14 +219,15 @@ def _say_imported(out: Path, imported: int, there: int, as_json: bool) -> Litera
     return 0
 
 
-def _say_exported(out: Path, episodes: Sequence[Episode], left_out: dict[str, str], as_json: bool) -> int:
-    missing = sum(missing_frames(episode) for episode in episodes)
-    filled = (
-        f"; {missing} missing frames show the one before: only what il-robot carries along marks them"
-        if missing
-        else ""
-    )
-    data = {"folder": out, "episodes": [episode.id for episode in episodes]}
-    data |= {"left_out": left_out, "missing_frames_filled": missing}
-    answer(as_json, data, "\n".join([*left_out_lines(left_out), f"{out}: {len(episodes)} episodes{filled}"]))
+def _say_exported(
+    out: Path, episodes: Sequence[Episode], left_out: dict[str, str], as_json: bool, *, fills: bool
+) -> int:
+    """``fills``: the format knows no missing frame, so that each shows the one before. Returns the exit code."""
+    data = {"folder": out, "episodes": [episode.id for episode in episodes], "left_out": left_out}
+    text = f"{out}: {len(episodes)} episodes"
+    if fills:
+        missing = data["missing_frames_filled"] = sum(missing_frames(episode) for episode in episodes)
+        if missing:
+            text += f"; {missing} missing frames show the one before: only what il-robot carries along marks them"
+    answer(as_json, data, "\n".join([*left_out_lines(left_out), text]))
     return 1 if left_out else 0
