@@ -4,39 +4,46 @@ from __future__ import annotations
 
 from dataclasses import is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import cattrs
 import cattrs.v
 import yaml
 
-from il_robot.errors import BadInput
+from il_robot.errors import BadInput, nearest
 
 T = TypeVar("T")
 
 
 def _number(value: object, _: type[float]) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"{value!r} is not a number")
+        raise BadInput(f"{value!r} is not a number")
     return float(value)
 
 
 def _integer(value: object, _: type[int]) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError(f"{value!r} is not an integer")
+        raise BadInput(f"{value!r} is not an integer")
     return value
 
 
 def _boolean(value: object, _: type[bool]) -> bool:
     if not isinstance(value, bool):
-        raise ValueError(f"{value!r} is not true or false")
+        raise BadInput(f"{value!r} is not true or false")
     return value
 
 
 def _text(value: object, _: type[str]) -> str:
     if not isinstance(value, str):
-        raise ValueError(f"{value!r} is not a text")
+        raise BadInput(f"{value!r} is not a text")
     return value
+
+
+def _choice(value: object, kind: Any) -> Any:
+    allowed = get_args(kind)
+    if any(type(value) is type(one) and value == one for one in allowed):
+        return value
+    raise BadInput(f"{value!r}: {nearest(str(value), map(str, allowed))}")
 
 
 _CONVERTER = cattrs.Converter(forbid_extra_keys=True)
@@ -44,6 +51,7 @@ _CONVERTER.register_structure_hook(float, _number)
 _CONVERTER.register_structure_hook(int, _integer)
 _CONVERTER.register_structure_hook(bool, _boolean)
 _CONVERTER.register_structure_hook(str, _text)
+_CONVERTER.register_structure_hook_func(lambda kind: get_origin(kind) is Literal, _choice)
 
 
 def _told(error: BaseException, kind: type | None) -> str:

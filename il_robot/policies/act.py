@@ -11,6 +11,7 @@ does what their seven configured ones did (only the first reached the loss); no 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -21,7 +22,7 @@ from il_robot.errors import BadInput
 from il_robot.policies.inputs import Inputs
 from il_robot.policies.linear import Linear
 from il_robot.policies.network import Batch, Loss, kl_from_standard_normal, valid_l1
-from il_robot.policies.sizes import check_sizes
+from il_robot.policies.sizes import LARGEST, check_sizes
 from il_robot.policies.transformer import DecoderLayer, EncoderLayer, sinusoid, xavier
 from il_robot.policies.vision import CameraEncoder, VisionConfig
 
@@ -55,8 +56,12 @@ class ActConfig:
             decoder_layers=self.decoder_layers,
             latent=self.latent,
         )
-        if self.style_layers < 0:
-            raise BadInput(f"act: style_layers {self.style_layers}; allowed: 0 and more")
+        if not 0 <= self.style_layers <= LARGEST:
+            raise BadInput(f"act: style_layers {self.style_layers}; allowed: 0 to {LARGEST}")
+        if not 0 <= self.kl_weight < math.inf:
+            raise BadInput(f"act: kl_weight {self.kl_weight}; allowed: 0 and more")
+        if self.width % self.heads or self.width % 4:
+            raise BadInput(f"act: width {self.width} must be a multiple of 4 and of heads ({self.heads})")
 
 
 class StyleEncoder(nn.Module):
@@ -92,8 +97,6 @@ class Act(nn.Module):
 
     def __init__(self, config: ActConfig, inputs: Inputs) -> None:
         super().__init__()
-        if config.width % config.heads or config.width % 4:
-            raise BadInput(f"act: width {config.width} must be a multiple of 4 and of heads ({config.heads})")
         width = config.width
         layer = (width, config.heads, config.feed_forward, config.dropout)
         self.latent = config.latent

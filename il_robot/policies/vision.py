@@ -19,6 +19,7 @@ from il_robot.errors import BadInput
 from il_robot.policies.inputs import CameraInput
 from il_robot.policies.linear import Linear
 from il_robot.policies.resnet import ResNet18
+from il_robot.policies.sizes import LARGEST
 from il_robot.policies.transformer import sinusoid_2d
 
 _GROUPS = 8
@@ -36,6 +37,12 @@ class VisionConfig:
     shared: bool = False
     """One backbone for all cameras, as in ACT; else one each."""
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.keypoints <= LARGEST:
+            raise BadInput(f"vision: keypoints {self.keypoints}; allowed: 0 to {LARGEST}")
+        if len(self.channels) < 2 or any(not 1 <= count <= LARGEST or count % _GROUPS for count in self.channels):
+            raise BadInput(f"vision: channels {self.channels}; allowed: two or more multiples of {_GROUPS}")
+
 
 class SmallConv(nn.Sequential):
     """(B, 3, H, W) -> (B, C, H/4, W/4).
@@ -45,8 +52,6 @@ class SmallConv(nn.Sequential):
     """
 
     def __init__(self, channels: tuple[int, ...]) -> None:
-        if len(channels) < 2 or any(count < 1 or count % _GROUPS for count in channels):
-            raise BadInput(f"vision channels {channels}: allowed: two or more multiples of {_GROUPS}")
         layers: list[nn.Module] = []
         before = 3
         for number, after in enumerate(channels):

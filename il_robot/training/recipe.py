@@ -66,6 +66,10 @@ class Recipe:
             )
         if not (0 < self.learning_rate < math.inf and 0 < self.clip < math.inf):
             raise BadInput(f"learning rate {self.learning_rate}, clip {self.clip} must be above 0 and finite")
+        if not 0 <= self.weight_decay < math.inf or self.warm_up < 0:
+            raise BadInput(f"weight_decay {self.weight_decay}, warm_up {self.warm_up}; allowed: 0 and more")
+        if not 0 <= self.average < 1:
+            raise BadInput(f"average {self.average}; allowed: 0 (the newest weights alone) to below 1")
         if self.accumulate < 1 or self.workers < 0:
             raise BadInput(f"accumulate {self.accumulate}, workers {self.workers}; allowed: 1, 0 and more")
         if self.batch % self.accumulate:

@@ -12,7 +12,7 @@ from il_robot.errors import BadInput
 from il_robot.policies.bc import Bc, BcConfig
 from il_robot.policies.inputs import CameraInput, Inputs
 from il_robot.policies.resnet import FrozenBatchNorm, ResNet18, load_imagenet, start_from_imagenet
-from il_robot.policies.vision import CameraEncoder, SmallConv, SpatialSoftmax, VisionConfig
+from il_robot.policies.vision import CameraEncoder, SpatialSoftmax, VisionConfig
 
 
 def test_spatial_softmax_finds_the_bright_spot() -> None:
@@ -117,4 +117,4 @@ def test_a_policy_starts_from_imagenet(tmp_path: Path) -> None:
 @pytest.mark.parametrize("channels", [(8,), (8, 12), (8, 0)])
 def test_channels_that_cannot_be_are_one_line(channels: tuple[int, ...]) -> None:
     with pytest.raises(BadInput, match="two or more multiples of 8"):
-        SmallConv(channels)
+        VisionConfig(channels=channels)
