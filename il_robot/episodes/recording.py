@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from il_robot.episodes.attributes import write_attributes
 from il_robot.episodes.columns import columns, row_dtype, write_chunk
 from il_robot.episodes.completion import complete, prepare, sync_folder
+from il_robot.episodes.disk import sync_and_forget
 from il_robot.episodes.journal import Journal
 from il_robot.episodes.layout import (
     FRAMES_PER_SHARD,
@@ -110,12 +111,13 @@ class Recording:
         with self._files:
             if not self._open:
                 return
-            copies = [fd for track in self._tracks for fd in track.duplicate()] + [self._journal.duplicate()]
+            copies = [copy for track in self._tracks for copy in track.duplicate()]
+            copies.append((self._journal.duplicate(), 0, 0))
         try:
-            for fd in copies:
-                os.fdatasync(fd)
+            for fd, begin, end in copies:
+                sync_and_forget(fd, begin, end)
         finally:
-            for fd in copies:
+            for fd, _, _ in copies:
                 os.close(fd)
 
     def settle(self, *, sync: bool) -> None:

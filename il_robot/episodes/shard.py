@@ -104,6 +104,11 @@ class ShardWriter:
         """A second descriptor of the file, to be closed by the caller."""
         return os.dup(self._fd)
 
+    @property
+    def settled(self) -> tuple[int, int]:
+        """The bytes (begin, end), whole pages of frames, that are not written again: neither index nor last page."""
+        return DATA_START, self._end // DATA_START * DATA_START
+
     def _write_index(self) -> None:
         write_at(self._fd, [index_page(self._index)], 0)
 

@@ -59,9 +59,9 @@ class CameraTrack:
                 self._shard.seal()
                 self._shard = None
 
-    def duplicate(self) -> list[int]:
-        """The open file once more, to be closed by the caller; hold ``files`` meanwhile."""
-        return [] if self._shard is None else [self._shard.duplicate()]
+    def duplicate(self) -> list[tuple[int, int, int]]:
+        """The open file once more, to be closed by the caller, and its settled bytes; hold ``files`` meanwhile."""
+        return [] if self._shard is None else [(self._shard.duplicate(), *self._shard.settled)]
 
     def _is_whole(self, jpeg: bytes) -> bool:
         """False for a JPEG cut off on its way here. Raises Fault for one of another size."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import threading
 from dataclasses import replace
@@ -11,9 +12,12 @@ import numpy as np
 import pytest
 from recorded import START_NS, frames_of, image_of, info_of, record, step_of
 
+from il_robot.episodes.disk import sync_and_forget
 from il_robot.episodes.jpeg_codec import encode
 from il_robot.episodes.layout import FRAMES_PER_SHARD, JOURNAL, ROWS_PER_CHUNK, Losses, Validity
 from il_robot.episodes.reader import Episode
+from il_robot.episodes.recording import Recording
+from il_robot.episodes.shard import DATA_START, shard_path
 from il_robot.episodes.staging import staged
 from il_robot.episodes.writer import EpisodeWriter
 from il_robot.errors import BadInput, Fault
@@ -256,3 +260,37 @@ def test_a_name_cannot_lead_out_of_the_dataset(tmp_path: Path, name: str) -> Non
     with pytest.raises(BadInput, match="is no name for an episode; allowed"), staged(tmp_path / "data", name):
         pass
     assert [path.name for path in tmp_path.rglob("*")] == ["data"]
+
+
+def in_memory(file: Path, offset: int) -> bool:
+    """Whether the system holds the page at ``offset``, so that reading it needs no disk."""
+    fd = os.open(file, os.O_RDONLY)
+    try:
+        return os.preadv(fd, [bytearray(16)], offset, os.RWF_NOWAIT) > 0
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(fd)
+
+
+def test_frames_on_the_medium_are_let_go_of_and_read_as_before(tmp_path: Path) -> None:
+    probe = tmp_path / "probe"
+    probe.write_bytes(bytes(8192))
+    with probe.open("rb") as file:
+        sync_and_forget(file.fileno(), 0, 8192)
+    if in_memory(probe, 0):
+        pytest.skip("this file system lives in memory")
+    info = info_of((("cam_high", 480, 640),))
+    recording = Recording(tmp_path, info, "ep", 1.0)
+    noise = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)
+    jpegs = [encode(np.roll(noise, t, axis=1)) for t in range(8)]
+    for t, jpeg in enumerate(jpegs):
+        recording.write(np.zeros(1, recording.dtype), [Frame(jpeg, START_NS + t, t)])
+        recording.sync()
+    shard = shard_path(recording.path, "cam_high", 0)
+    assert not in_memory(shard, DATA_START)
+    assert in_memory(shard, 0), "the index is written with every frame: it would be read again each time"
+    recording.finish("success")
+    recording.settle(sync=False)
+    episode = Episode(recording.path)
+    assert [episode.frame_jpeg("cam_high", t) for t in range(8)] == jpegs
