@@ -39,6 +39,10 @@ def _text(value: object, _: type[str]) -> str:
     return value
 
 
+def _is_choice(kind: Any) -> bool:
+    return get_origin(kind) is Literal
+
+
 def _choice(value: object, kind: Any) -> Any:
     allowed = get_args(kind)
     if any(type(value) is type(one) and value == one for one in allowed):
@@ -51,7 +55,7 @@ _CONVERTER.register_structure_hook(float, _number)
 _CONVERTER.register_structure_hook(int, _integer)
 _CONVERTER.register_structure_hook(bool, _boolean)
 _CONVERTER.register_structure_hook(str, _text)
-_CONVERTER.register_structure_hook_func(lambda kind: get_origin(kind) is Literal, _choice)
+_CONVERTER.register_structure_hook_func(_is_choice, _choice)
 
 
 def _told(error: BaseException, kind: type | None) -> str:

@@ -87,20 +87,22 @@ class ResNet18(nn.Module):
         return result
 
 
-def start_from_imagenet(network: nn.Module, path: str) -> None:
+def start_from_imagenet(network: nn.Module, path: str) -> bool:
     """Fills every ResNet-18 in ``network`` from ``path``; with an empty path all stay random.
 
-    Raises BadInput when the network has none, or the file is missing or another's.
+    Returns whether none is left random. Raises BadInput when there is a path and no ResNet-18, or the file is missing
+    or another's.
     """
-    if not path:
-        return
     encoders = [module for module in network.modules() if isinstance(module, ResNet18)]
+    if not path:
+        return not encoders
     if not encoders:
         raise BadInput(
             f"--imagenet {path}: this policy has no ResNet-18; allowed with images and a preset that has one"
         )
     for encoder in encoders:
         load_imagenet(encoder, Path(path))
+    return True
 
 
 def load_imagenet(network: ResNet18, path: Path) -> None:

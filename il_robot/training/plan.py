@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,48 +15,42 @@ from il_robot.training.alignment import check_complete
 from il_robot.training.demonstrations import Demonstrations
 from il_robot.training.description import Data, Description, read_description, this_software
 from il_robot.training.presets import PRESETS, Preset, PresetName
-from il_robot.training.recipe import Precision, Recipe
+from il_robot.training.settings import changed, settings_of, written
 from il_robot.training.statistics import Statistics
 from il_robot.training.windows import check_chunk, gather
+
+STEPS = "recipe.steps"
 
 
 @dataclass(frozen=True)
 class Changes:
-    """What a run changes of its preset; None leaves it. Names that a recipe has too change the recipe."""
+    """What a run changes of its preset; None and what is not named leave it."""
 
-    steps: int | None = None
-    batch: int | None = None
-    learning_rate: float | None = None
-    chunk_size: int | None = None
     cameras: tuple[str, ...] | None = None
     history: int | None = None
-    shift: float | None = None
-    colour: float | None = None
-    imagenet: str | None = None
-    threads: int | None = None
-    accumulate: int | None = None
-    precision: Precision | None = None
-    compile: bool | None = None
-    workers: int | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Of the network and the recipe, by their paths; see :mod:`il_robot.training.settings`."""
+
+
+def preset_of(policy: PolicyName, name: PresetName) -> Preset:
+    """Raises BadInput when the policy has no such preset."""
+    if (policy, name) not in PRESETS:
+        known = ", ".join(name for one, name in PRESETS if one == policy)
+        raise BadInput(f"--preset {name}: {policy} has no such preset; allowed: {known}")
+    return PRESETS[policy, name]
 
 
 def described(
-    policy: PolicyName, preset_name: PresetName, changes: Changes, demonstrations: Demonstrations, seed: int
+    policy: PolicyName, preset: Preset, changes: Changes, demonstrations: Demonstrations, seed: int
 ) -> Description:
     """A new run. Raises BadInput when the data cannot be what the preset or the changes ask for."""
-    if (policy, preset_name) not in PRESETS:
-        known = ", ".join(name for one, name in PRESETS if one == policy)
-        raise BadInput(f"--preset {preset_name}: {policy} has no such preset; allowed: {known}")
-    preset = PRESETS[policy, preset_name]
+    network, recipe = changed(preset.network, preset.recipe, changes.settings)
     rig = demonstrations.rig()
     inputs = _inputs(preset, rig, changes)
     if not demonstrations.weights:
         for episode in (*demonstrations.train, *demonstrations.validation):
             check_complete(episode, inputs)
     rows = gather(demonstrations.train, inputs)
-    network = preset.network
-    if changes.chunk_size is not None:
-        network = replace(network, chunk_size=changes.chunk_size)
     check_chunk(rows, network.chunk_size)
     train, validation = demonstrations.train, demonstrations.validation
     return Description(
@@ -64,7 +59,7 @@ def described(
         inputs=inputs,
         statistics=Statistics.of(rows.state_NS[rows.starts], rows.action_NJ[rows.starts], inputs.least_spread),
         rig=rig,
-        recipe=_recipe(preset.recipe, changes),
+        recipe=recipe,
         seed=seed,
         data=Data(
             datasets=tuple(map(str, demonstrations.datasets)),
@@ -83,28 +78,26 @@ def resumed(run: Path, policy: PolicyName, demonstrations: Demonstrations, chang
     description = read_description(run)
     if description.policy != policy:
         raise BadInput(f"{run}: a run of {description.policy}, not of {policy}")
-    if replace(changes, steps=None) != Changes():
-        raise BadInput("--resume goes on with the run's own configuration: leave all settings but --steps away")
+    has = settings_of(description.network, description.recipe)
+    has |= {"cameras": " ".join(c.name for c in description.inputs.cameras), "history": description.inputs.history}
+    cameras = None if changes.cameras is None else " ".join(changes.cameras)
+    asked = {**changes.settings, "cameras": cameras, "history": changes.history}
+    steps = asked.pop(STEPS, has[STEPS])
+    for path, value in asked.items():
+        if value is not None and value != has[path]:
+            name, here, there = path.partition(".")[2] or path, written(has[path]) or "none", written(value) or "none"
+            raise BadInput(
+                f"{run}: began with {name} {here}, not {there}: --resume goes on with the run's own configuration, "
+                "only --steps may grow"
+            )
     if description.data.train != tuple(episode.id for episode in demonstrations.train):
         raise BadInput(f"{run}: began with other episodes than these: start a new run")
     if description.data.weights != demonstrations.weights:
         weights = " ".join(f"{weight:g}" for weight in description.data.weights) or "none"
         raise BadInput(f"{run}: began with other --weights: {weights}")
-    if changes.steps is None:
-        return description
-    if changes.steps < description.recipe.steps:
-        raise BadInput(f"--steps {changes.steps}: the run has {description.recipe.steps}; --resume can only add some")
-    return replace(description, recipe=replace(description.recipe, steps=changes.steps))
-
-
-def _recipe(recipe: Recipe, changes: Changes) -> Recipe:
-    shares = {name: value for name in ("shift", "colour") if (value := getattr(changes, name)) is not None}
-    asked: dict[str, Any] = {
-        field.name: value
-        for field in fields(Recipe)
-        if field.name != "augmentation" and (value := getattr(changes, field.name, None)) is not None
-    }
-    return replace(recipe, augmentation=replace(recipe.augmentation, **shares), **asked)
+    if not isinstance(steps, int) or steps < has[STEPS]:
+        raise BadInput(f"--steps {steps}: the run has {has[STEPS]}; --resume can only add some")
+    return replace(description, recipe=replace(description.recipe, steps=steps))
 
 
 def _inputs(preset: Preset, rig: Rig, changes: Changes) -> Inputs:

@@ -1,0 +1,109 @@
+"""From a run's description to its folder: demonstrations into windows, a network, the loop, a progress bar."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack, closing, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.progress import Progress as Bar
+
+from il_robot.errors import BadInput
+from il_robot.policies.catalogue import build
+from il_robot.policies.resnet import start_from_imagenet
+from il_robot.training.checkpoint import weights_path
+from il_robot.training.demonstrations import Demonstrations
+from il_robot.training.description import Description, write_description
+from il_robot.training.display import note, progress_bar, sum_up
+from il_robot.training.distributed import World
+from il_robot.training.frames import Frames
+from il_robot.training.images import decode_images
+from il_robot.training.judge import simulated_judge
+from il_robot.training.loop import Result, Training
+from il_robot.training.memory import keep_freed_memory, told_memory
+from il_robot.training.recipe import Recipe
+from il_robot.training.tensorboard import Board
+from il_robot.training.windows import Windows, gather
+from il_robot.types import Image
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """What all runs of one command share, and how each is fitted."""
+
+    chosen: Demonstrations
+    device: str
+    world: World
+    rollouts: int
+    tensorboard: bool
+
+    def run(self, description: Description, out: Path, resume: bool) -> Result:
+        """One run, or this process's part of it. Raises KeyboardInterrupt when it was stopped; it is saved then."""
+        recipe = description.recipe
+        keep_freed_memory()
+        torch.set_num_threads(recipe.threads or torch.get_num_threads())
+        if self.world.first:
+            _make(out)
+        self.world.wait()
+        console = Console(quiet=not self.world.first)
+        with ExitStack() as stack, told_memory(self.device, _less_memory(recipe)):
+            bar = stack.enter_context(progress_bar(console))
+            training = self._training(description, out, bar, stack)
+            # Killed before its first save, a run has nothing to go on from: it begins again.
+            if resume and weights_path(out, "resume").exists():
+                training.resume()
+            if self.world.first:
+                write_description(out, description)
+            board = Board(out, training.step) if self.tensorboard and self.world.first else None
+            stack.enter_context(closing(board) if board is not None else nullcontext())
+            task = bar.add_task(f"train {description.policy}", total=recipe.steps, completed=training.step, note="")
+            result = training.fit(lambda p: bar.update(task, completed=p.step, note=note(p)), board)
+        sum_up(console, result, out)
+        if result.stopped:
+            raise KeyboardInterrupt
+        return result
+
+    def _training(self, description: Description, out: Path, bar: Bar, stack: ExitStack) -> Training:
+        torch.manual_seed(description.seed)
+        network = build(description.network, description.inputs)
+        begun = weights_path(out, "resume").exists()
+        if not begun and not start_from_imagenet(network, description.recipe.imagenet):
+            bar.console.print("ResNet-18 starts from random weights; --imagenet FILE starts it from torchvision's")
+        windows = self._windows(description, out, bar, validation=False)
+        looks_back = bool(self.chosen.validation) and self.world.first
+        validation = self._windows(description, out, bar, validation=True) if looks_back else None
+        judge = None
+        if self.rollouts and self.world.first:
+            judge = stack.enter_context(simulated_judge(description, self.rollouts, self.device))
+        run = (description.recipe, out, description.seed, self.device)
+        return Training(network, windows, validation, *run, world=self.world, judge=judge)
+
+    def _windows(self, description: Description, out: Path, bar: Bar, *, validation: bool) -> Windows:
+        inputs, recipe = description.inputs, description.recipe
+        episodes = self.chosen.validation if validation else self.chosen.train
+        rows = gather(episodes, inputs)
+        images: Mapping[str, Image | Frames]
+        if recipe.workers:
+            images = {camera.name: Frames(episodes, camera) for camera in inputs.cameras}
+        else:
+            frames = sum(episode.steps for episode in episodes) * len(inputs.cameras)
+            task = bar.add_task("decode images", total=frames, visible=bool(frames), note="")
+            threads = recipe.threads or torch.get_num_threads()
+            images = decode_images(episodes, inputs.cameras, out, lambda count: bar.advance(task, count), threads)
+        shares = None if validation else self.chosen.shares(rows)
+        return Windows(rows, images, description.statistics, description.network.chunk_size, shares, inputs)
+
+
+def _make(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"--out {out}: {error.strerror}") from None
+
+
+def _less_memory(recipe: Recipe) -> str:
+    parts = f"--accumulate {recipe.accumulate * 2}, a smaller --batch than {recipe.batch}"
+    return f"try {parts}, or fewer --cameras"

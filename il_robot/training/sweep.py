@@ -1,0 +1,92 @@
+"""One command, several runs: every combination of the values of settings, with every seed."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from il_robot.errors import BadInput
+from il_robot.policies.catalogue import PolicyName
+from il_robot.training.demonstrations import Demonstrations
+from il_robot.training.description import CONFIG, Description
+from il_robot.training.plan import Changes, described, resumed
+from il_robot.training.presets import Preset
+from il_robot.training.settings import settings_of, written
+
+
+@dataclass(frozen=True)
+class Member:
+    """One run of a sweep."""
+
+    run: Path
+    seed: int
+    settings: Mapping[str, Any]
+    """Path -> plain value."""
+
+
+def members(
+    out: Path, values: Mapping[str, Sequence[Any]], names: Mapping[str, str], seeds: Sequence[int], seed: int
+) -> list[Member]:
+    """The runs of one command, all settings with one seed before the next seed.
+
+    They lie in ``out/SETTING_VALUE[,SETTING_VALUE ...]/seed_N``: a setting of one value and a single ``seed`` name no
+    folder. ``names`` says what the settings' paths are called. Raises BadInput when two would share a folder.
+    """
+    found: dict[Path, Member] = {}
+    for one, combination in itertools.product(seeds or (seed,), itertools.product(*values.values())):
+        settings = dict(zip(values, combination, strict=True))
+        swept = [f"{names[path]}_{written(value)}" for path, value in settings.items() if len(values[path]) > 1]
+        folder = out / re.sub(r"[^\w.,+-]+", "-", ",".join(swept)) if swept else out
+        run = folder / f"seed_{one}" if seeds else folder
+        if run in found:
+            raise BadInput(f"two of the runs would lie in {run}; name each value and each seed once")
+        found[run] = Member(run, one, settings)
+    return list(found.values())
+
+
+def planned(
+    runs: Sequence[Member],
+    policy: PolicyName,
+    preset: Preset,
+    changes: Changes,
+    demonstrations: Demonstrations,
+    resume: bool,
+) -> dict[Path, Description]:
+    """Every run's description; all is checked before the first begins.
+
+    With ``resume``, runs of a sweep that was stopped before they began are new ones, like those that had begun.
+    Raises BadInput.
+    """
+    begun = [member for member in runs if (member.run / CONFIG).exists()]
+    if begun and not resume:
+        raise BadInput(
+            f"{begun[0].run}: there is a run already; add --resume to go on with it, or choose another --out"
+        )
+    told: dict[Path, Description] = {}
+    for member in runs:
+        own = replace(changes, settings={**changes.settings, **member.settings})
+        if resume and (member in begun or not begun):
+            told[member.run] = resumed(member.run, policy, demonstrations, own)
+            if len(begun) < len(runs):
+                _check_same(member.run, told[member.run], described(policy, preset, own, demonstrations, member.seed))
+        else:
+            told[member.run] = described(policy, preset, own, demonstrations, member.seed)
+    return told
+
+
+def _check_same(run: Path, has: Description, asked: Description) -> None:
+    """Raises BadInput when a run that had begun is not what this command would begin."""
+    ours, theirs = (
+        settings_of(one.network, one.recipe) | {"cameras": one.inputs.cameras, "history": one.inputs.history}
+        for one in (has, asked)
+    )
+    odd = next((path for path in ours if ours[path] != theirs[path]), None)
+    if odd is not None:
+        raise BadInput(
+            f"{run}: began with another {odd.partition('.')[2] or odd} than this command's: other runs are still to "
+            "begin, so --resume needs --preset and all settings as they were"
+        )
