@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json as json_text
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, stdev
@@ -19,6 +19,7 @@ from il_robot.errors import BadInput
 from il_robot.training.curves import draw_curves
 from il_robot.training.description import CONFIG, Description, read_description
 from il_robot.training.journal import read_metrics
+from il_robot.training.settings import settings_of, short_names, written
 
 DEEPEST = 3
 """How far below a named folder runs are looked for."""
@@ -71,14 +72,15 @@ def runs(
 def compare(folders: Sequence[Path], *, json: bool = False, picture: Path | None = None) -> int:
     """What :func:`runs` does. Raises BadInput when there is no run in ``folders``, or one is damaged."""
     found = [read_run(path) for path in find_runs(folders)]
-    seeds = _of_seeds(found)
+    odd = _odd(found)
+    seeds = _of_seeds(found, odd)
     if json:
         listed = [{**cattrs.unstructure(run), "path": str(run.path)} for run in found]
         print(json_text.dumps({"runs": listed, "seeds": seeds}))
     else:
         console = Console()
         console.print(_table(found))
-        for path, told in _odd(found).items():
+        for path, told in odd.items():
             console.print(f"{path} differs: {told}", soft_wrap=True, highlight=False)
         if seeds:
             console.print(_seeds_table(seeds))
@@ -133,9 +135,9 @@ def read_run(path: Path) -> Run:
 
 
 def _settings(description: Description) -> dict[str, Any]:
-    data = cattrs.unstructure(description)
-    told = {"policy": description.policy, **{name: data[name] for name in ("network", "recipe")}}
-    return dict(_flat(told)) | {
+    return {
+        "policy": description.policy,
+        **settings_of(description.network, description.recipe),
         "cameras": " ".join(f"{c.name} {c.height}x{c.width}" for c in description.inputs.cameras),
         "objects": " ".join(description.inputs.objects),
         "history": description.inputs.history,
@@ -145,32 +147,28 @@ def _settings(description: Description) -> dict[str, Any]:
     }
 
 
-def _flat(data: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in data.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield prefix + name, value
-
-
 def _odd(found: Sequence[Run]) -> dict[Path, str]:
-    """Run -> the settings in which it differs from what most runs of its policy have; those that do not are left."""
+    """Run -> the settings in which it differs from what most runs of its policy have, or, where more than half have
+    no one value, its own; runs without such settings are left out."""
     odd: dict[Path, str] = {}
     for policy in dict.fromkeys(run.policy for run in found):
         group = [run for run in found if run.policy == policy]
-        usual = {
-            name: Counter(str(run.settings.get(name)) for run in group).most_common(1)[0][0]
-            for name in group[0].settings
-        }
+        names = short_names(group[0].settings)
+        usual = {name: _usual([str(run.settings.get(name)) for run in group]) for name in names}
         for run in group:
             told = [
-                f"{name.partition('.')[2] or name} {value if str(value) else 'none'}"
+                f"{names.get(name, name)} {written(value) or 'none'}"
                 for name, value in run.settings.items()
                 if str(value) != usual.get(name)
             ]
             if told:
                 odd[run.path] = ", ".join(told)
     return odd
+
+
+def _usual(values: Sequence[str]) -> str | None:
+    value, count = Counter(values).most_common(1)[0]
+    return value if 2 * count > len(values) else None
 
 
 def _table(found: Sequence[Run]) -> Table:
@@ -191,7 +189,7 @@ def _said(name: str, value: float | None) -> str:
     return {"held": f"{value:.0%}", "cpu_s": f"{value:.0f}"}.get(name, f"{value:.4g}")
 
 
-def _of_seeds(found: Sequence[Run]) -> list[dict[str, Any]]:
+def _of_seeds(found: Sequence[Run], odd: Mapping[Path, str]) -> list[dict[str, Any]]:
     """Runs that differ only in the seed: mean and standard deviation of each figure."""
     groups: dict[str, list[Run]] = {}
     for run in found:
@@ -204,6 +202,7 @@ def _of_seeds(found: Sequence[Run]) -> list[dict[str, Any]]:
         summed.append(
             {
                 "policy": group[0].policy,
+                "differs": odd.get(group[0].path, ""),
                 "runs": [str(run.path) for run in group],
                 "seeds": [run.seed for run in group],
                 **{
@@ -218,12 +217,14 @@ def _of_seeds(found: Sequence[Run]) -> list[dict[str, Any]]:
 
 def _seeds_table(seeds: Sequence[dict[str, Any]]) -> Table:
     table = Table(title="over seeds: mean ± standard deviation")
-    for heading in ("policy", "seeds", "loss", "validation", "held", "CPU s"):
-        table.add_column(heading, justify="left" if heading == "policy" else "right")
+    for heading in ("policy", "differs", "seeds"):
+        table.add_column(heading)
+    for heading in ("loss", "validation", "held", "CPU s"):
+        table.add_column(heading, justify="right")
     for group in seeds:
         told = [
             f"{_said(name, group[name]['mean'])} ± {_said(name, group[name]['deviation'])}" if name in group else ""
             for name in FIGURES
         ]
-        table.add_row(group["policy"], " ".join(map(str, group["seeds"])), *told)
+        table.add_row(group["policy"], group["differs"], " ".join(map(str, group["seeds"])), *told)
     return table
