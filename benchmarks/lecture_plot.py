@@ -1,0 +1,89 @@
+"""What a row of the lecture's table came to, and all rows in one picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lecture_cells import OBSERVATIONS, STYLES, Row, Table
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from il_robot.training.evaluation import Share, share
+
+LECTURE: dict[str, tuple[int, int | None]] = {
+    "MLP, one action": (1, 0),
+    "BeT": (27, 1),
+    "VINN": (3, 0),
+    "RT-1 bins": (2, 0),
+    "ACT": (86, 50),
+    "ACT, one action": (0, None),
+}
+"""Transfer in percent from scripted (beside timed) and from human demonstrations: Zhao et al. 2023, table 1, which the
+lecture shows; without chunks as the lecture says it."""
+COLOURS = {"transfer": "#2a6fb0", "held": "#d9822b"}
+
+
+@dataclass(frozen=True)
+class Result:
+    """A row of a table, over the seeds that are done."""
+
+    row: Row
+    told: Mapping[int, Any]
+    """Seed -> what ``il-robot evaluate`` said."""
+    cpu_minutes: float
+    """Of training, mean over the seeds."""
+
+    def reached(self, milestone: str) -> Share:
+        """touch, lift, transfer, or held (at the end)."""
+        parts = [one["held"] if milestone == "held" else one["milestones"][milestone] for one in self.told.values()]
+        return share(sum(part["count"] for part in parts), sum(part["of"] for part in parts))
+
+
+def lecture(table: Table, row: str) -> int | None:
+    """What the lecture says for this row beside this table, in percent."""
+    figures = LECTURE.get(row)
+    return None if figures is None or table.style == "closed_loop" else figures[table.style == "human"]
+
+
+def draw(tables: Mapping[Table, Sequence[Result]], file: Path) -> None:
+    """Transfer and held with their intervals, a panel for each table."""
+    most = max((len(results) for results in tables.values()), default=1)
+    columns = max(1, len(tables))
+    figure = Figure(figsize=(1.5 + 3.6 * columns, 1.2 + 0.34 * most), layout="constrained")
+    panels = figure.subplots(1, columns, squeeze=False)[0]
+    for axes, (table, results) in zip(panels, tables.items(), strict=False):
+        _panel(axes, table, results)
+    figure.legend(
+        *panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8, frameon=False
+    )
+    figure.savefig(file, dpi=120)
+
+
+def _panel(axes: Axes, table: Table, results: Sequence[Result]) -> None:
+    for offset, what in ((-0.14, "transfer"), (0.14, "held")):
+        shares = [one.reached(what) for one in results]
+        places = [number + offset for number in range(len(results))]
+        spread = [[one.rate - one.low for one in shares], [one.high - one.rate for one in shares]]
+        rates = [one.rate for one in shares]
+        axes.errorbar(rates, places, xerr=spread, fmt="o", ms=4, lw=1.3, color=COLOURS[what], label=what)
+    told = [(number, lecture(table, one.row.name)) for number, one in enumerate(results)]
+    known = [(percent / 100, number) for number, percent in told if percent is not None]
+    axes.plot(
+        [share for share, _ in known],
+        [place for _, place in known],
+        "D",
+        mfc="none",
+        mec="black",
+        ms=5,
+        label="transfer in the lecture, from images",
+    )
+    axes.set(xlim=(-0.03, 1.03), ylim=(len(results) - 0.5, -0.5))
+    axes.set_title(f"{STYLES[table.style]}, {OBSERVATIONS[table.observation]}", fontsize=10)
+    axes.set_yticks(range(len(results)), [one.row.name for one in results], fontsize=8)
+    axes.xaxis.set_major_formatter(PercentFormatter(1))
+    axes.tick_params(axis="x", labelsize=8)
+    axes.grid(alpha=0.3)
