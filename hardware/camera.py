@@ -55,7 +55,7 @@ class CameraHealth:
     skipped: int
     """Frames the camera made, judged by the gaps between capture times, that never arrived here."""
     corrupt: int
-    """Frames that arrived unusable."""
+    """Frames that arrived unusable; they are none of the skipped."""
     reopened: int
 
 
@@ -94,6 +94,8 @@ class ThreadedCamera:
         self._arrived_s = time.monotonic()
         self._lost: Fault | None = None
         self._frames = self._skipped = self._corrupt = self._reopened = 0
+        self._corrupt_since = 0
+        """Since the newest frame."""
         self._stale_s = max(STALE_MIN_S, STALE_PERIODS / source.rate_hz)
         source.open()
         self._thread = threading.Thread(target=self._run, name=f"camera {name}", daemon=True)
@@ -139,19 +141,20 @@ class ThreadedCamera:
             with self._fresh:
                 if captured is None:
                     self._corrupt += 1
+                    self._corrupt_since += 1
                 else:
                     self._take(captured)
                     self._fresh.notify_all()
 
     def _take(self, captured: Captured) -> None:
         """Gives the frame its number; a gap in time is a gap in numbers."""
-        time_ns, skipped = captured.time_ns - self._late_ns, 0
+        time_ns, number = captured.time_ns - self._late_ns, 0
         if self._newest is not None:
-            gap_s = (time_ns - self._newest.time_ns) / 1e9
-            skipped = max(0, round(gap_s * self._source.rate_hz) - 1)
-        number = self._newest.sequence + 1 + skipped if self._newest is not None else 0
+            periods = round((time_ns - self._newest.time_ns) / 1e9 * self._source.rate_hz)
+            number = self._newest.sequence + max(1, periods)
+            self._skipped += max(0, periods - 1 - self._corrupt_since)
         self._frames += 1
-        self._skipped += skipped
+        self._corrupt_since = 0
         self._arrived_s = time.monotonic()
         self._newest = Frame(captured.jpeg, time_ns, number)
 

@@ -52,9 +52,9 @@ def measure_rates(cameras: dict[str, ThreadedCamera], asked_hz: dict[str, float]
     for name, camera in cameras.items():
         health = camera.health()
         hz = (health.frames - before[name].frames) / passed_s
-        skipped = health.skipped - before[name].skipped
-        found = f"{hz:.1f} of {asked_hz[name]:g} Hz, {skipped} skipped, {health.corrupt} corrupt"
-        if hz >= RATE_SHARE * asked_hz[name] and not health.corrupt:
+        skipped, corrupt = health.skipped - before[name].skipped, health.corrupt - before[name].corrupt
+        found = f"{hz:.1f} of {asked_hz[name]:g} Hz, {skipped} skipped, {corrupt} corrupt"
+        if hz >= RATE_SHARE * asked_hz[name] and not corrupt:
             yield Row(name, Verdict.OK, found)
         else:
             cure = "fix its exposure; plug it into a USB port of its own; choose format MJPG"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -32,6 +33,11 @@ CONTROLS = {
 }
 """Control names of hardware.yaml. The automatic ones come first: they must be off before a value holds."""
 END_OF_JPEG = b"\xff\xd9"
+SILENCE_S = 3
+"""A device that gives no frame for this long is lost and opened again; the first frame may take a second."""
+# OpenCV reads this when it first waits (for 10 s if nobody tells). What it warns of, our faults say in one line.
+os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", str(SILENCE_S))
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
 
 
 class V4l2Source:
@@ -49,11 +55,14 @@ class V4l2Source:
 
     def open(self) -> None:
         """Opens, sets, reads back. Raises Fault when the camera does otherwise than asked."""
-        where = f"camera {self._settings.name} ({self._wiring.device})"
-        if not Path(self._wiring.device).exists():
+        path = Path(self._wiring.device)
+        where = f"camera {self._settings.name} ({path})"
+        if not path.exists():
             raise Fault(f"{where}: no such device; is it plugged in?")
-        if not self._device.open(self._wiring.device, cv2.CAP_V4L2):
-            raise Fault(f"{where}: cannot open; has another program got it, and is your user in the group video?")
+        if not os.access(path, os.R_OK | os.W_OK):
+            raise Fault(f"{where}: no permission; is your user in the group that owns it ({path.group()})?")
+        if not self._device.open(str(path), cv2.CAP_V4L2):
+            raise Fault(f"{where}: cannot open; another program has it, or it gives no picture (as ...-index1)")
         fourcc = cv2.VideoWriter.fourcc(*self._wiring.format)
         asked = {
             "format": (cv2.CAP_PROP_FOURCC, float(fourcc)),
@@ -66,7 +75,6 @@ class V4l2Source:
             self._device.set(key, value)
         # Raw frames: OpenCV would decode JPEG only for us to encode it again.
         self._device.set(cv2.CAP_PROP_CONVERT_RGB, float(self._wiring.format != "MJPG"))
-        self._device.set(cv2.CAP_PROP_BUFFERSIZE, 2.0)
         for name, (key, value) in asked.items():
             found = self._device.get(key)
             if abs(found - value) > 0.5:
@@ -77,7 +85,7 @@ class V4l2Source:
         """Waits for the next frame. Raises Fault when the device is gone."""
         ok, image = self._device.read()
         if not ok:
-            raise Fault(f"camera {self._settings.name} ({self._wiring.device}): lost; is it plugged in?")
+            raise Fault(f"camera {self._settings.name} ({self._wiring.device}): lost or silent; is it plugged in?")
         time_ns = since_1970(self._device.get(cv2.CAP_PROP_POS_MSEC))
         jpeg = as_jpeg(np.asarray(image, np.uint8), self._settings)
         return None if jpeg is None else Captured(jpeg, time_ns)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -147,6 +148,23 @@ class Interrupted:
         pass
 
 
+def test_unusable_frames_are_not_counted_twice() -> None:
+    source = Interrupted()
+    camera = ThreadedCamera("cam_high", source)
+    assert camera.wait_newer(3, timeout_s=5) is not None
+    source.cut = True
+    while camera.health().corrupt < 5:
+        time.sleep(0.01)
+    source.cut = False
+    newest = camera.latest()
+    assert newest is not None
+    assert camera.wait_newer(newest.sequence, timeout_s=5) is not None
+    camera.close()
+    newest, health = camera.latest(), camera.health()
+    assert newest is not None
+    assert health.frames + health.skipped + health.corrupt == newest.sequence + 1
+
+
 def test_a_pulled_camera_is_a_fault_and_comes_back() -> None:
     source = Interrupted()
     camera = ThreadedCamera("cam_high", source)
@@ -231,11 +249,18 @@ def test_the_drivers_time_counts_where_it_is_one() -> None:
         assert -1e6 < time.time_ns() - since_1970(nonsense_ms) < 5e9
 
 
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may open everything")
+def test_a_camera_of_another_group_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "video0").touch(mode=0o000)
+    with pytest.raises(Fault, match=rf"no permission; is your user in the group that owns it \({tmp_path.group()}\)"):
+        V4l2Source(SETTINGS, CameraWiring(str(tmp_path / "video0"), 60.0)).open()
+
+
 def test_what_cannot_be_opened_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(Fault, match=r"cam_high \(/dev/no-camera\): no such device; is it plugged in"):
         ThreadedCamera("cam_high", V4l2Source(SETTINGS, CameraWiring("/dev/no-camera", 60.0)))
     (tmp_path / "video0").write_text("not a camera")
-    with pytest.raises(Fault, match="cannot open; has another program got it"):
+    with pytest.raises(Fault, match="cannot open; another program has it"):
         ThreadedCamera("cam_high", V4l2Source(SETTINGS, CameraWiring(str(tmp_path / "video0"), 60.0)))
     with pytest.raises(BadInput, match="no control 'focsu'; did you mean 'focus'"):
         V4l2Source(SETTINGS, CameraWiring("/dev/no-camera", 60.0, controls={"focsu": 5}))

@@ -99,22 +99,63 @@ class KernelSwitch:
 
 
 @pytest.mark.skipif(not os.access(UINPUT, os.W_OK), reason="no /dev/uinput that may be written to")
-def test_a_device_of_the_kernel_is_grabbed_read_and_lost() -> None:
-    switch = KernelSwitch()
-    try:
-        wait_until(lambda: os.access(switch.path, os.R_OK))
-        pedal = EvdevPedal(str(switch.path), SWITCH)
+class TestSwitchOfTheKernel:
+    @pytest.fixture(autouse=True)
+    def plugged_in(self) -> Iterator[None]:
+        self.switch = KernelSwitch()
+        wait_until(lambda: os.access(self.switch.path, os.R_OK))
+        yield
+        self.switch.unplug()
+
+    def tap(self, button: int) -> None:
+        for value in (1, 0):
+            self.switch.send((EV_KEY, CODES[button], value), (EV_SYN, 0, 0))
+
+    def test_it_is_grabbed_read_and_given_back(self) -> None:
+        other = os.open(self.switch.path, os.O_RDONLY | os.O_NONBLOCK)
+        pedal = EvdevPedal(str(self.switch.path), SWITCH)
         with pytest.raises(Fault, match="another program has grabbed it"):
-            EvdevPedal(str(switch.path), SWITCH)
-        switch.send((EV_KEY, CODES[BUTTONS.record], 1), (EV_SYN, 0, 0), (EV_KEY, CODES[BUTTONS.record], 0))
-        switch.send((EV_SYN, 0, 0))
+            EvdevPedal(str(self.switch.path), SWITCH)
+        self.tap(BUTTONS.record)
         assert edges(pedal, 2) == [(BUTTONS.record, True), (BUTTONS.record, False)]
-        switch.unplug()
-        with pytest.raises(Fault, match="lost: no such device"):
-            pedal.events(1.0)
+        with pytest.raises(BlockingIOError):
+            os.read(other, EVENT.size)
         pedal.close()
-    finally:
-        switch.unplug()
+        self.tap(BUTTONS.record)
+        assert len(os.read(other, 64 * EVENT.size)) == 4 * EVENT.size
+        os.close(other)
+
+    def test_it_is_lost_at_once_and_opens_again_when_it_is_back(self) -> None:
+        pedal = EvdevPedal(str(self.switch.path), SWITCH)
+        self.switch.send((EV_KEY, CODES[BUTTONS.takeover], 1), (EV_SYN, 0, 0))
+        assert edges(pedal, 1) == [(BUTTONS.takeover, True)]
+        self.switch.unplug()
+        for _ in range(2):
+            with pytest.raises(Fault, match="lost: no such device"):
+                pedal.events(1.0)
+        pedal.close()
+        with pytest.raises(Fault, match="cannot open: no such device; is it plugged in"):
+            EvdevPedal(str(self.switch.path), SWITCH)
+        self.switch = KernelSwitch()
+        wait_until(lambda: os.access(self.switch.path, os.R_OK))
+        pedal = EvdevPedal(str(self.switch.path), SWITCH)
+        self.tap(BUTTONS.discard)
+        assert edges(pedal, 2) == [(BUTTONS.discard, True), (BUTTONS.discard, False)]
+        pedal.close()
+
+    def test_what_the_kernel_could_not_keep_holds_nothing(self) -> None:
+        pedal = EvdevPedal(str(self.switch.path), SWITCH)
+        self.switch.send((EV_KEY, CODES[BUTTONS.takeover], 1), (EV_SYN, 0, 0))
+        assert edges(pedal, 1) == [(BUTTONS.takeover, True)]
+        for _ in range(200):
+            self.tap(BUTTONS.record)
+        held = {BUTTONS.takeover}
+        for button, pressed in edges(pedal, 400):
+            (held.add if pressed else held.discard)(button)
+        assert held == set()
+        self.tap(BUTTONS.success)
+        assert edges(pedal, 2) == [(BUTTONS.success, True), (BUTTONS.success, False)]
+        pedal.close()
 
 
 def wait_until(holds: Callable[[], bool]) -> None:
