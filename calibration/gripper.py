@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from calibration.joint import RAD_PER_TICK
+from calibration.joint import RAD_PER_TICK, TICKS_PER_TURN
 from il_robot.errors import BadInput
 
 MIN_STROKE_TICKS = 50
@@ -23,6 +23,9 @@ class GripperCalibration:
     """Length of the rod from horn to finger."""
 
     def __post_init__(self) -> None:
+        for name, ticks in (("closed_ticks", self.closed_ticks), ("open_ticks", self.open_ticks)):
+            if abs(ticks - TICKS_PER_TURN / 2) > TICKS_PER_TURN:
+                raise BadInput(f"{name} {ticks:g}: allowed: -2048..6144 (a servo reads 2048 at its middle)")
         if abs(self.open_ticks - self.closed_ticks) < MIN_STROKE_TICKS:
             raise BadInput(
                 f"closed_ticks {self.closed_ticks:g} and open_ticks {self.open_ticks:g} are less than "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -30,6 +31,11 @@ class ReferencePose:
     angles: dict[str, float] = field(default_factory=dict)
     """Every arm joint's angle in it [rad]."""
 
+    def __post_init__(self) -> None:
+        for joint, angle in self.angles.items():
+            if not abs(angle) <= 2 * math.pi:
+                raise BadInput(f"pose {self.name}: {joint} at {angle:g}; allowed: -6.28 to 6.28 rad")
+
 
 @dataclass(frozen=True)
 class Poses:
@@ -38,7 +44,10 @@ class Poses:
     poses: tuple[ReferencePose, ...]
 
     def check(self, joints: Sequence[str]) -> None:
-        """Whether each pose names each of these joints (grippers aside). Raises BadInput."""
+        """Whether there are poses, and each names each of these joints (grippers aside). Raises BadInput."""
+        names = [pose.name for pose in self.poses]
+        if not names or len(set(names)) < len(names):
+            raise BadInput(f"poses {', '.join(names) or 'none'}; allowed: at least one, each with a name of its own")
         for pose in self.poses:
             if odd := sorted(set(pose.angles) ^ set(joints)):
                 raise BadInput(f"pose {pose.name}: joints missing or unknown: {nearest(odd[0], joints)}")

@@ -19,6 +19,10 @@ VOLT_PER_UNIT = 0.1
 LOAD_PER_UNIT = 0.001
 """Present_Load: share of the largest torque."""
 RAM_BEGIN = 64
+LARGEST_VELOCITY_LIMIT = 1023
+"""Of Velocity_Limit, in its unit."""
+LARGEST_GAIN = 16_383
+"""Of Position_P_Gain, Position_I_Gain and Position_D_Gain."""
 BAUD_CODES = {9_600: 0, 57_600: 1, 115_200: 2, 1_000_000: 3, 2_000_000: 4, 3_000_000: 5, 4_000_000: 6}
 
 

@@ -14,7 +14,7 @@ from hardware.evdev_pedal import check_keys
 from hardware.gravity import Weight
 from il_robot import strict_yaml
 from il_robot.errors import BadInput, nearest
-from il_robot.rig import Arm, Rig
+from il_robot.rig import LARGEST_HZ, Arm, Rig
 
 MODES = {
     "position": table.Mode.POSITION,
@@ -24,6 +24,7 @@ MODES = {
 LIMIT_SLACK_TICKS = 2
 """A full turn has 4096 ticks and pi rounds: a rig's limit may lie this far beyond a servo's."""
 
+VELOCITY_SLACK = 1.001
 LARGEST_LATENCY_S = 1.0
 
 
@@ -65,6 +66,15 @@ class Servo:
         for name, current in (("current_limit", self.current_limit), ("goal_current", self.goal_current)):
             if current is not None and not 0 < current <= model.current_limit:
                 raise BadInput(f"{where}: {name} {current}: {self.model} allows 1..{model.current_limit}")
+        for name, value, low, high in (
+            ("drive_mode", self.drive_mode, 0, 1),
+            ("velocity_limit", self.velocity_limit, 1, table.LARGEST_VELOCITY_LIMIT),
+            ("p_gain", self.p_gain, 1, table.LARGEST_GAIN),
+            ("i_gain", self.i_gain, 0, table.LARGEST_GAIN),
+            ("d_gain", self.d_gain, 0, table.LARGEST_GAIN),
+        ):
+            if not low <= value <= high:
+                raise BadInput(f"{where}: {name} {value}; allowed: {low}..{high}")
         if not 0 <= self.lower_ticks < self.upper_ticks <= 4095:
             raise BadInput(f"{where}: limits {self.lower_ticks}..{self.upper_ticks} must rise within 0..4095")
 
@@ -79,6 +89,10 @@ class ArmWiring:
     sleep: tuple[float, ...]
     """(J,) where it may lose its torque [rad], grippers [opening]."""
 
+    def __post_init__(self) -> None:
+        if not self.port:
+            raise BadInput("an arm's port is empty; allowed: a path such as /dev/il_follower_left")
+
 
 @dataclass(frozen=True)
 class CameraWiring:
@@ -90,6 +104,12 @@ class CameraWiring:
     format: Literal["MJPG", "YUYV"] = "MJPG"
     controls: dict[str, int] = field(default_factory=dict)
     """By the names in hardware/v4l2.py, written at start and read back: exposure, focus, white balance."""
+
+    def __post_init__(self) -> None:
+        if not self.device:
+            raise BadInput("a camera's device is empty; allowed: a path such as /dev/il_cam_high")
+        if not 0 < self.rate_hz <= LARGEST_HZ:
+            raise BadInput(f"camera {self.device}: rate_hz {self.rate_hz:g}; allowed: above 0, at most {LARGEST_HZ}")
 
 
 @dataclass(frozen=True)
@@ -122,6 +142,16 @@ class Wiring:
     baud: int = 1_000_000
     gravity: dict[str, Weight] = field(default_factory=dict)
     """By chain: what such an arm weighs; a leader whose weight is ``carried`` carries it while it is in the hands."""
+
+    def __post_init__(self) -> None:
+        if self.baud not in table.BAUD_CODES:
+            raise BadInput(f"baud {self.baud}; allowed: {', '.join(map(str, table.BAUD_CODES))}")
+        ports = [(name, arm.port) for name, arm in self.arms.items()]
+        devices = [(name, c.device) for name, c in self.cameras.items() if c.device.startswith("/dev/")]
+        users: dict[str, str] = {}
+        for name, path in ports + devices:
+            if (other := users.setdefault(path, name)) != name:
+                raise BadInput(f"{other} and {name} both have {path}: each needs a device of its own")
 
     def weight(self, arm: str) -> Weight | None:
         """What the arm called ``arm`` shall carry of itself; None: nothing."""
@@ -163,6 +193,9 @@ def check_wiring(rig: Rig, wiring: Wiring, calibration: RigCalibration) -> None:
     if set(wiring.cameras) != set(rig.camera_names):
         odd = sorted(set(wiring.cameras) ^ set(rig.camera_names))
         raise BadInput(f"rig.yaml and hardware.yaml of {rig.name} disagree on cameras: {', '.join(odd)}")
+    for camera in calibration.cameras:
+        if camera not in rig.camera_names:
+            raise BadInput(f"calibration.yaml: intrinsics of {camera!r}; {nearest(camera, rig.camera_names)}")
     for camera, late_s in calibration.latency_s.items():
         if camera not in rig.camera_names:
             raise BadInput(f"calibration.yaml: latency_s of {camera!r}; {nearest(camera, rig.camera_names)}")
@@ -190,8 +223,13 @@ def _check_chain(name: str, arm: Arm, wiring: Wiring) -> None:
         if link.joint not in arm.joint_names:
             chain_name = wiring.arms[name].chain
             raise BadInput(f"gravity of {chain_name}: joint {link.joint!r}; {nearest(link.joint, arm.joint_names)}")
-    if len(wiring.arms[name].sleep) != len(arm.joints):
-        raise BadInput(f"arm {name}: sleep has {len(wiring.arms[name].sleep)} values, the arm {len(arm.joints)} joints")
+    sleep = wiring.arms[name].sleep
+    if len(sleep) != len(arm.joints):
+        raise BadInput(f"arm {name}: sleep has {len(sleep)} values, the arm {len(arm.joints)} joints")
+    for joint, position in zip(arm.joints, sleep, strict=True):
+        if not joint.lower <= position <= joint.upper:
+            limits = f"{joint.lower:g} to {joint.upper:g}, its limits in rig.yaml"
+            raise BadInput(f"arm {name}: sleep has {joint.name} at {position:g}; allowed: {limits}")
 
 
 def _check_limits(arm: Arm, wiring: Wiring, calibration: RigCalibration) -> None:
@@ -207,4 +245,11 @@ def _check_limits(arm: Arm, wiring: Wiring, calibration: RigCalibration) -> None
             raise BadInput(
                 f"arm {arm.follower}: joint {joint.name}: limits of rig.yaml are ticks {low}..{high}, "
                 f"its servo {servo.id} reaches {servo.lower_ticks}..{servo.upper_ticks}"
+            )
+        # What a servo cannot do, the gate must not promise: it would let goals run ahead of the arm.
+        fastest = servo.velocity_limit * table.RAD_S_PER_VELOCITY_UNIT * VELOCITY_SLACK
+        if joint.name in calibration.arm(arm.follower).joints and joint.velocity > fastest:
+            raise BadInput(
+                f"arm {arm.follower}: joint {joint.name}: velocity {joint.velocity:g} of rig.yaml; "
+                f"its servo {servo.id} goes {fastest:.2f} rad/s at most (velocity_limit {servo.velocity_limit})"
             )

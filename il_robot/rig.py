@@ -6,7 +6,7 @@ Every vector over joints in this project has the order of :attr:`Rig.joint_names
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from il_robot.types import Floats
 
 NS_PER_S = 1_000_000_000
 LEAST_HZ, LARGEST_HZ = 0.1, 1000
+LAST_BUTTON = 31
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,15 @@ class PedalButtons:
     """Stops the episode and throws it away."""
     takeover: int = 3
     """Pressed: the human takes over, or hands back."""
+
+    def __post_init__(self) -> None:
+        meant = {field.name: getattr(self, field.name) for field in fields(self)}
+        for name, button in meant.items():
+            if not 0 <= button <= LAST_BUTTON:
+                raise BadInput(f"pedal: {name} is button {button}; allowed: 0 to {LAST_BUTTON}")
+        if len(set(meant.values())) < len(meant):
+            listed = ", ".join(f"{name} {button}" for name, button in meant.items())
+            raise BadInput(f"pedal: {listed}: each needs a button of its own")
 
 
 @dataclass(frozen=True)
