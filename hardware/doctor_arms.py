@@ -9,6 +9,7 @@ from pathlib import Path
 from hardware import control_table as table
 from hardware.arm_setup import ServoReport, inspect
 from hardware.bus import Bus
+from hardware.errors import group_of
 from hardware.findings import Row, Verdict
 from hardware.wiring import Servo, Wiring
 from il_robot.errors import Fault
@@ -27,7 +28,7 @@ def check(arm: str, wiring: Wiring, reply_s: float) -> Iterator[Row]:
         yield Row(arm, Verdict.FAULT, f"no {port}", f"plug its adapter in and switch it on; {UDEV}")
         return
     if not os.access(port, os.R_OK | os.W_OK):
-        cure = f"add your user to group {port.group()} and log in again"
+        cure = f"add your user to group {group_of(port)} and log in again"
         yield Row(arm, Verdict.FAULT, f"{port}: no permission", cure)
         return
     yield from _latency(arm, port.resolve().name)

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from hardware.camera import ThreadedCamera
+from hardware.errors import group_of
 from hardware.findings import Row, Verdict
 from hardware.rig_cameras import PATTERN, source_of
 from hardware.rig_pedal import open_pedal
@@ -30,12 +31,13 @@ def check_cameras(rig: Rig, wiring: Wiring, seconds: float) -> Iterator[Row]:
                 cure = "plug it in; install the udev rules of hardware/README.md"
                 yield Row(settings.name, Verdict.FAULT, f"no {device}", cure)
                 continue
+            if closed := _no_permission(settings.name, device):
+                yield closed
+                continue
             try:
                 camera = ThreadedCamera(settings.name, source_of(settings, wiring.cameras[settings.name]))
             except IlRobotError as error:
-                yield Row(
-                    settings.name, Verdict.FAULT, str(error), "correct hardware.yaml, or the camera's permissions"
-                )
+                yield Row(settings.name, Verdict.FAULT, str(error), "end what else uses it, or correct hardware.yaml")
                 continue
             stack.callback(camera.close)
             running[settings.name] = camera
@@ -51,10 +53,12 @@ def measure_rates(cameras: dict[str, ThreadedCamera], asked_hz: dict[str, float]
     passed_s = time.monotonic() - began_s
     for name, camera in cameras.items():
         health = camera.health()
-        hz = (health.frames - before[name].frames) / passed_s
+        frames = health.frames - before[name].frames
+        hz = frames / passed_s
         skipped, corrupt = health.skipped - before[name].skipped, health.corrupt - before[name].corrupt
         found = f"{hz:.1f} of {asked_hz[name]:g} Hz, {skipped} skipped, {corrupt} corrupt"
-        if hz >= RATE_SHARE * asked_hz[name] and not corrupt:
+        # Looking may have begun just after a frame and ended just before one.
+        if frames + 1 >= RATE_SHARE * asked_hz[name] * passed_s and not corrupt:
             yield Row(name, Verdict.OK, found)
         else:
             cure = "fix its exposure; plug it into a USB port of its own; choose format MJPG"
@@ -63,12 +67,18 @@ def measure_rates(cameras: dict[str, ThreadedCamera], asked_hz: dict[str, float]
 
 def check_pedal(rig: Rig, wiring: Wiring) -> Row:
     """Whether the pedal is there and speaks."""
-    port = Path(wiring.pedal.port)
-    if wiring.pedal.port and port.exists() and not os.access(port, os.R_OK):
-        cure = f"add your user to group {port.group()} and log in again"
-        return Row("pedal", Verdict.FAULT, f"{port}: no permission", cure)
+    if wiring.pedal.port and (closed := _no_permission("pedal", Path(wiring.pedal.port))):
+        return closed
     try:
         open_pedal(wiring.pedal, rig.pedal).close()
     except Fault as fault:
         return Row("pedal", Verdict.FAULT, str(fault), "plug it in, or set pedal in hardware.yaml")
     return Row("pedal", Verdict.OK, f"{wiring.pedal.kind} {wiring.pedal.port}".strip())
+
+
+def _no_permission(what: str, device: Path) -> Row | None:
+    """The row of a device that is there, but not for this user."""
+    if not device.exists() or os.access(device, os.R_OK):
+        return None
+    cure = f"add your user to group {group_of(device)} and log in again"
+    return Row(what, Verdict.FAULT, f"{device}: no permission", cure)

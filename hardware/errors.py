@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import termios
+from pathlib import Path
 
 import serial
 
@@ -26,3 +27,11 @@ def in_words(error: Exception) -> str:
     number = error.errno if isinstance(error, OSError) else error.args[0] if error.args else None
     cure = CURES.get(number) if isinstance(number, int) else None
     return cure or " ".join(str(error).split())
+
+
+def group_of(path: Path) -> str:
+    """The group that owns a device; in a container it may have no name, only a number."""
+    try:
+        return path.group()
+    except KeyError:
+        return str(path.stat().st_gid)

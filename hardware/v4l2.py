@@ -12,6 +12,7 @@ import simplejpeg
 from numpy.typing import NDArray
 
 from hardware.camera import Captured
+from hardware.errors import group_of
 from hardware.wiring import CameraWiring
 from il_robot.errors import BadInput, Fault, nearest
 from il_robot.rig import Camera as CameraSettings
@@ -60,7 +61,7 @@ class V4l2Source:
         if not path.exists():
             raise Fault(f"{where}: no such device; is it plugged in?")
         if not os.access(path, os.R_OK | os.W_OK):
-            raise Fault(f"{where}: no permission; is your user in the group that owns it ({path.group()})?")
+            raise Fault(f"{where}: no permission; is your user in the group that owns it ({group_of(path)})?")
         if not self._device.open(str(path), cv2.CAP_V4L2):
             raise Fault(f"{where}: cannot open; another program has it, or it gives no picture (as ...-index1)")
         fourcc = cv2.VideoWriter.fourcc(*self._wiring.format)

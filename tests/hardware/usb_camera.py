@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from usbip_device import UsbIpDevice
 
-VENDOR, PRODUCT = 0x046D, 0x085C
+VENDOR, PRODUCT = 0x1209, 0x0001  # pid.codes, for tests: no quirk of the kernel is meant for it
 CAMERA_UNIT, PROCESSING_UNIT = 1, 2
 SET_CUR, GET_CUR, GET_MIN, GET_MAX, GET_RES, GET_LEN, GET_INFO, GET_DEF = 1, 0x81, 0x82, 0x83, 0x84, 0x85, 0x86, 0x87
 PROBE, COMMIT = 1, 2
