@@ -137,7 +137,8 @@ def train(
     names = short_names(settings_of(start.network, start.recipe))
     values = read_settings([word for words in set for word in words], start.network, start.recipe)
     for path in values.keys() & options:
-        raise BadInput(f"--set {names[path]}: an option of this command sets it already")
+        option = path.rpartition(".")[2].replace("_", "-")
+        raise BadInput(f"--set {names[path]}: --{option} sets it already")
     chosen = demonstrations(datasets, weights)
     runs = members(out, values, names, seeds, seed)
     descriptions = planned(runs, policy, start, Changes(cameras, history, options), chosen, resume)

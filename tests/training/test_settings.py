@@ -176,7 +176,7 @@ def test_the_command_line_says_it_in_one_line_and_exits_with_2(
     command = ["train", "bc", str(dataset), "--out", str(tmp_path / "run"), "--chunk-size", "2", "--set"]
     for words, told in (
         (["hiden=8", "dropout=0"], "error: --set hiden=8: no setting 'hiden'; did you mean 'hidden'? allowed: "),
-        (["dropout=0", "--set", "chunk_size=3"], "error: --set chunk_size: an option of this command sets it already"),
+        (["dropout=0", "--set", "chunk_size=3"], "error: --set chunk_size: --chunk-size sets it already"),
         (["dropout=much"], "error: chunk_size=2 dropout=much: 'much' is not a number @ network.dropout"),
     ):
         assert main([*command, *words]) == 2
