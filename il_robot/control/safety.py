@@ -22,7 +22,7 @@ class SafetyGate:
     """
 
     def __init__(self, rig: Rig, stale_ns: int = 100_000_000) -> None:
-        self._names = rig.joint_names
+        self.names = rig.joint_names
         self._lower = rig.lower
         self._upper = rig.upper
         self._step = rig.velocity * np.float32(rig.period_ns / NS_PER_S)
@@ -51,7 +51,7 @@ class SafetyGate:
             raise Fault("a follower reports a position that is not a number")
         inside = np.clip(qpos, self._lower, self._upper).astype(np.float32)
         for joint in np.flatnonzero(np.abs(inside - qpos) > self._step):
-            name, low, high = self._names[joint], self._lower[joint], self._upper[joint]
+            name, low, high = self.names[joint], self._lower[joint], self._upper[joint]
             raise Fault(f"{name} stands at {qpos[joint]:.2f}, outside [{low:.2f}, {high:.2f}]: move it inside")
         self._last = inside
 

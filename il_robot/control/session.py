@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from il_robot.control.ensemble import ChunkExecution
 from il_robot.control.safety import SafetyGate
-from il_robot.control.takeover import Takeover
+from il_robot.control.takeover import Takeover, apart
 from il_robot.types import ActionChunk, Floats, Gate, Mode, Observation, Step
 
 
@@ -44,6 +44,8 @@ class Outcome:
     step: Step
     mirror: Floats | None
     """(J,) where the leaders shall go; None while they belong to the human."""
+    faults: tuple[str, ...] = ()
+    """Why the followers hold, in words: the inputs' faults, or a leader that was moved away meanwhile."""
 
 
 @dataclass
@@ -77,12 +79,13 @@ class Session:
         if changed:
             self._forget_chunks(now_ns)
         policy = self._policy(now_ns, inputs.chunks)
-        if self._held and not inputs.faults:
+        faults = inputs.faults or self._leader_away(inputs.leader)
+        if self._held and not faults:
             self.takeover.resume()
         drive = self.takeover.step(now_ns, inputs.leader, policy, self.gate.last)
         follows_leader = drive.mode in (Mode.HUMAN, Mode.DEMONSTRATION)
         asked_ns = inputs.leader_ns if follows_leader else now_ns
-        action, done = self.gate.filter(drive.asked, asked_ns, now_ns, fault=bool(inputs.faults))
+        action, done = self.gate.filter(drive.asked, asked_ns, now_ns, fault=bool(faults))
         self._held = bool(done & (Gate.FAULT | Gate.STALE | Gate.NOT_FINITE))
         step = Step(
             time_ns=now_ns,
@@ -94,7 +97,14 @@ class Session:
             intervention=drive.intervention,
             gate=done,
         )
-        return Outcome(step, None if self.takeover.human_drives else action)
+        return Outcome(step, None if self.takeover.human_drives else action, faults)
+
+    def _leader_away(self, leader: Floats | None) -> tuple[str, ...]:
+        """A hold under the human's hands ends only with the leader at its follower: it may have been dropped
+        meanwhile, and the follower must not go after it."""
+        if not self._held or leader is None or not self.takeover.human_drives:
+            return ()
+        return apart(self.gate.names, leader - self.gate.last, self.takeover.align)
 
     def _policy(self, now_ns: int, chunks: Sequence[ActionChunk]) -> Floats | None:
         if self.execution is None:

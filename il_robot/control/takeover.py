@@ -9,6 +9,7 @@ left of a difference decays over the blend time: the human drives from the first
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -40,6 +41,18 @@ class Drive:
     intervention: int
 
 
+def apart(names: Sequence[str], difference: Floats, allowed: float) -> tuple[str, ...]:
+    """Where leaders are too far from their followers to go on, in words; nothing when they are near.
+
+    ``difference`` is (J,) leader less follower, for the joints called ``names`` [rad, opening].
+    """
+    worst = int(np.abs(difference).argmax())  # of a NaN: the NaN
+    off = abs(float(difference[worst]))
+    if off <= allowed:
+        return ()
+    return (f"leader and follower differ by {off:.2f} at {names[worst]} (allowed {allowed:g}): move the leader there",)
+
+
 class Takeover:
     """The hand-over between policy and human. Time and positions come in; nothing is read or sent.
 
@@ -59,7 +72,7 @@ class Takeover:
         self._home_step = home_step
         self._engaged = False
         self._blend_ns = blend_ns
-        self._align = align
+        self.align = align
         self._interventions = 0
         self._handing_back = False
         """A return that ends an intervention belongs to it; one after a hold does not."""
@@ -124,7 +137,7 @@ class Takeover:
 
         ``leader`` and ``policy`` are (J,) or None when they have nothing; ``last`` is what was last sent.
         """
-        if self._state is State.ALIGNING and leader is not None and np.abs(leader - last).max() <= self._align:
+        if self._state is State.ALIGNING and leader is not None and np.abs(leader - last).max() <= self.align:
             self._state = State.HUMAN
             self._offset = None
         match self._state:

@@ -148,6 +148,37 @@ def test_a_leader_that_falls_silent_under_the_human_holds(bench: Bench) -> None:
         held = step.action
 
 
+def test_a_hold_under_the_human_ends_only_with_the_leader_at_its_follower(bench: Bench) -> None:
+    bench.tick(bench.chunk(0.1), presses=1)
+    assert bench.state is State.HUMAN
+    assert_a_dropped_leader_is_not_followed(bench)
+
+
+def test_a_hold_of_a_demonstration_ends_only_with_the_leader_at_its_follower(rig: Rig) -> None:
+    bench = Bench(rig, None)
+    bench.tick()
+    assert_a_dropped_leader_is_not_followed(bench)
+
+
+def assert_a_dropped_leader_is_not_followed(bench: Bench) -> None:
+    held = bench.qpos
+    bench.tick(faults=("pedal: silent",))
+    bench.leader = held - np.array([0, 0.45, 0, 0, 0, 0], np.float32)
+    for _ in range(20):
+        outcome = bench.tick()
+        np.testing.assert_array_equal(outcome.step.action, held)
+        assert outcome.step.gate == Gate.FAULT and outcome.mirror is None
+        (told,) = outcome.faults
+    assert (
+        told == f"leader and follower differ by 0.45 at {bench.rig.joint_names[1]} (allowed 0.3): move the leader there"
+    )
+    bench.leader = held - np.array([0, 0.25, 0, 0, 0, 0], np.float32)
+    assert bench.tick().faults == ()
+    for _ in range(20):
+        outcome = bench.tick()
+    np.testing.assert_allclose(outcome.step.action, bench.leader, atol=1e-6)
+
+
 @pytest.mark.parametrize("back", [2, 5, 9])
 def test_predictions_from_before_the_hand_back_are_never_followed(bench: Bench, back: int) -> None:
     bench.tick(presses=1)
@@ -220,7 +251,8 @@ def test_random_sessions_stay_smooth_inside_and_hold_on_faults(
         assert np.isfinite(step.action).all()
         assert (rig.lower <= step.action).all() and (step.action <= rig.upper).all()
         assert (np.abs(step.action.astype(np.float64) - before) <= furthest + 1e-6).all()
-        assert bool(step.gate & Gate.FAULT) == bool(faults)
+        assert bool(step.gate & Gate.FAULT) == bool(outcome.faults)
+        assert outcome.faults == faults or (not faults and "move the leader there" in outcome.faults[0])
         if step.gate & HELD:
             np.testing.assert_array_equal(step.action, before)
         assert (outcome.mirror is None) == (bench.state is State.HUMAN)

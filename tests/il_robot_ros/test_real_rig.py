@@ -103,8 +103,14 @@ def test_teleop_refuses_a_far_leader_holds_without_its_pedal_and_goes_on_when_it
         lab.emulated.pedal.close()
         run.wait_for("HOLD: pedal: silent")
         diagnostics.until("control", lambda said: int(said["gate_FAULT"]) > int(counted["gate_FAULT"]))
+        lab.hands.aside = 0.8  # dropped meanwhile
+        held = {servo: state["Goal_Position"] for servo, state in follower.do("state").items()}
         with EmulatedPedal(lab.folder / "devices" / "pedal"):
             run.wait_for("the pedal is back")
+            run.wait_for("HOLD: leader and follower differ by 0.")
+            time.sleep(0.3)
+            assert {servo: state["Goal_Position"] for servo, state in follower.do("state").items()} == held
+            lab.hands.aside = 0.0
             run.wait_for("hold ended")
             os.killpg(run.launcher.pid, signal.SIGINT)
             assert run.exit_code() == 0, run.output

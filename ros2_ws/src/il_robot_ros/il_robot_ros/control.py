@@ -22,7 +22,7 @@ from il_robot.control.latency import Latencies
 from il_robot.control.rate import DeadlineLoop
 from il_robot.control.safety import SafetyGate
 from il_robot.control.session import Session
-from il_robot.control.takeover import State, Takeover
+from il_robot.control.takeover import State, Takeover, apart
 from il_robot.errors import Fault
 from il_robot.rig import NS_PER_S
 from il_robot.types import Floats, Gate, Step
@@ -70,6 +70,8 @@ class ControlNode:
         self._faults: tuple[str, ...] = ("starting",)
         self._refused = False
         self._not_finite = False
+        self._away = False
+        """The hold goes on only because a leader was moved away meanwhile."""
         self._leader_to_command = Latencies()
         self._torque: bool | None = None
         self._driver = ""
@@ -149,15 +151,10 @@ class ControlNode:
 
     def _far_leader(self) -> str:
         """The joint whose leader stands too far from its follower to start; empty when none."""
-        difference = np.abs(self._inbox.leader_beside_follower())
-        worst = int(difference.argmax())
-        if self._parameters.autonomous or difference[worst] <= self._parameters.align_rad:
+        if self._parameters.autonomous:
             return ""
-        name, allowed = self._rig.joint_names[worst], self._parameters.align_rad
-        return (
-            f"control does not start: leader and follower differ by {difference[worst]:.2f} at {name} "
-            f"(allowed {allowed}): move the leader there"
-        )
+        far = apart(self._rig.joint_names, self._inbox.leader_beside_follower(), self._parameters.align_rad)
+        return f"control does not start: {far[0]}" if far else ""
 
     def _needed(self) -> list[str]:
         """The sources without which the followers must hold in the present state."""
@@ -169,17 +166,19 @@ class ControlNode:
     def _tick(self, now_ns: int) -> None:
         before = self._faults
         inputs = self._inbox.take(now_ns, self._needed(), (self._rival,) if self._rival else ())
-        self._faults = inputs.faults
         outcome = self._session.tick(now_ns, inputs)
+        self._faults = outcome.faults
         copied_ns = inputs.leader_ns if outcome.mirror is None and not self._faults else None
         self._command(now_ns, outcome.step, outcome.mirror, copied_ns)
         if copied_ns is not None:
             self._leader_to_command.add(self._clock.now_ns() - copied_ns)
         self._steps.publish(messages.to_step(outcome.step, self._rig))
-        if self._faults and not before:
+        away = outcome.faults != inputs.faults
+        if self._faults and (not before or away > self._away):
             self._node.get_logger().error(f"HOLD: {'; '.join(self._faults)}")
         elif before and not self._faults:
             self._node.get_logger().info("hold ended")
+        self._away = away
         not_finite = bool(outcome.step.gate & Gate.NOT_FINITE)
         if not_finite and not self._not_finite:
             self._node.get_logger().error("HOLD: the followers are asked for what is not a number")

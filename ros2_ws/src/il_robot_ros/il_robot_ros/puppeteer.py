@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -105,16 +105,15 @@ class PuppeteerNode:
                 continue
             seen_ns = observation.time_ns
             said = len(self._operator.report)
-            self._do(
-                self._operator.act(
-                    Seen(
-                        observation,
-                        self._words[topics.RECORDER],
-                        self._words[topics.DRIVER],
-                        self._words[topics.MILESTONE],
-                    )
-                )
+            words = self._words
+            doing = self._operator.act(
+                Seen(observation, words[topics.RECORDER], words[topics.DRIVER], words[topics.MILESTONE])
             )
+            if (
+                doing.hand is not None and words[topics.DRIVER] == "hold"
+            ):  # it ends only with the leaders at the followers
+                doing = replace(doing, hand=observation.qpos)
+            self._do(doing)
             for line in self._operator.report[said:]:
                 self._node.get_logger().info(line)
             if self._operator.finished and self._words[topics.RECORDER] == "ready":
