@@ -52,16 +52,17 @@ def read_settings(words: Sequence[str], network: Config, recipe: Recipe) -> dict
     read: dict[str, tuple[Any, ...]] = {}
     for word in words:
         name, equals, text = word.partition("=")
+        told = f"--set {_one_line(word)}"
         if not equals:
-            raise BadInput(f"--set {word}: NAME=VALUE is needed, such as width=256")
+            raise BadInput(f"{told}: NAME=VALUE is needed, such as width=256")
         if name not in paths:
-            raise BadInput(f"--set {word}: no setting {name!r}; {nearest(name, names.values())}")
+            raise BadInput(f"{told}: no setting {name!r}; {nearest(name, names.values())}")
         path = paths[name]
         if path in read:
-            raise BadInput(f"--set {word}: {name} is set twice; for a sweep part the values with commas")
+            raise BadInput(f"{told}: {names[path]} is set twice; for a sweep part the values with commas")
         values = tuple(_plain(part, known[path]) for part in text.split(","))
         if any(value in values[:number] for number, value in enumerate(values)):
-            raise BadInput(f"--set {word}: one value is named twice")
+            raise BadInput(f"{told}: one value is named twice")
         read[path] = values
     return read
 
@@ -106,4 +107,9 @@ def changed(network: Config, recipe: Recipe, settings: Mapping[str, Any]) -> tup
         )
     except BadInput as error:
         asked = " ".join(f"{path.partition('.')[2]}={written(value)}" for path, value in settings.items())
-        raise BadInput(f"{asked}: {error}") from None
+        raise BadInput(_one_line(f"{asked}: {error}")) from None
+
+
+def _one_line(text: str) -> str:
+    """A value may hold line ends; what is said of it does not."""
+    return " ".join(text.split())
