@@ -14,7 +14,7 @@ from hardware.findings import Row, Verdict
 from hardware.rig_cameras import PATTERN, source_of
 from hardware.rig_pedal import open_pedal
 from hardware.wiring import Wiring
-from il_robot.errors import Fault, IlRobotError
+from il_robot.errors import IlRobotError
 from il_robot.rig import Rig
 
 RATE_SHARE = 0.95
@@ -71,8 +71,8 @@ def check_pedal(rig: Rig, wiring: Wiring) -> Row:
         return closed
     try:
         open_pedal(wiring.pedal, rig.pedal).close()
-    except Fault as fault:
-        return Row("pedal", Verdict.FAULT, str(fault), "plug it in, or set pedal in hardware.yaml")
+    except IlRobotError as error:
+        return Row("pedal", Verdict.FAULT, str(error), "plug it in, or set pedal in hardware.yaml")
     return Row("pedal", Verdict.OK, f"{wiring.pedal.kind} {wiring.pedal.port}".strip())
 
 
