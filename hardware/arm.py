@@ -14,6 +14,7 @@ from calibration.arm import ArmScale, Ticks
 from calibration.joint import RAD_PER_TICK, TICKS_PER_TURN
 from hardware import control_table as table
 from hardware.bus import Bus
+from hardware.limp import LimpWatch
 from hardware.wiring import Servo
 from il_robot.errors import Fault
 from il_robot.types import Floats
@@ -80,6 +81,7 @@ class DynamixelArm:
         self._lower = np.array([main.lower_ticks for main in self._mains])
         self._upper = np.array([main.upper_ticks for main in self._mains])
         self._single_turn = np.array([main.mode == "position" for main in self._mains])
+        self._limp = LimpWatch(bus, self._mains, ~scale.is_gripper)
         self._turn: Ticks = np.zeros(len(joints), np.int64)
         self._ticks: Ticks = np.zeros(len(joints), np.int64)
         self._effort_unit = np.array(
@@ -110,15 +112,19 @@ class DynamixelArm:
         """(J,) where it shall go. Clipped to what the servos accept, so that none refuses. Raises Fault."""
         if not np.isfinite(qpos).all():
             raise Fault(f"arm {self.name}: commanded to {qpos}: only the safety gate may command an arm")
-        self._send_goal(np.clip(self._scale.ticks(qpos), self._lower, self._upper) + self._turn)
+        goal = np.clip(self._scale.ticks(qpos), self._lower, self._upper) + self._turn
+        self._send_goal(goal)
+        self._limp.sent(goal)
 
     def complaint(self) -> str | None:
-        """Which servos reported a hardware error in the last read: most have taken their own torque then."""
+        """Which servos reported a hardware error in the last read, or lost their torque without saying so."""
         alerts = [servo for servo in self.servos if servo.id in self.bus.health.alerts]
-        if not alerts:
+        limp = self._limp.look(self._ticks)
+        if not alerts and not limp:
             return None
-        named = ", ".join(f"servo {servo.id} ({servo.joint})" for servo in alerts)
-        return f"arm {self.name}: hardware error of {named}; hold the arm, end the session and start anew"
+        what = "hardware error of" if alerts else "was its power cut? No torque in"
+        named = ", ".join(f"servo {servo.id} ({servo.joint})" for servo in alerts or limp)
+        return f"arm {self.name}: {what} {named}; hold the arm, end the session and start anew"
 
     def recover(self) -> None:
         """Opens the port again after it was lost; servos held their goal meanwhile. Raises Fault."""
@@ -127,6 +133,7 @@ class DynamixelArm:
 
     def torque_on(self) -> None:
         """Stiffens where it stands: the goal is set to the present position first, so nothing jumps. Raises Fault."""
+        self._limp.sent(None)
         self.settle()
         here = self.here()
         self._turn[self._single_turn] = 0  # position mode drops whole turns when the torque comes on
@@ -137,6 +144,7 @@ class DynamixelArm:
 
     def torque_off(self, joints: Sequence[str] | None = None) -> None:
         """Frees all joints, or those named. An arm that stands up falls. Raises Fault."""
+        self._limp.sent(None)
         freed = {servo.id: 0 for servo in self.servos if joints is None or servo.joint in joints}
         self.bus.sync_write(table.TORQUE_ENABLE, freed)
         for servo_id in freed:
@@ -156,6 +164,7 @@ class DynamixelArm:
         Only for servos in current-based position mode: their Goal_Current is the force, their goal the direction.
         Raises Fault.
         """
+        self._limp.sent(None)
         chosen = [row for row, joint in enumerate(self.joints) if joint in joints]
         units = np.rint(np.abs(amperes) / self._effort_unit[self._rows]).astype(np.int64)
         way = np.sign(amperes * self._scale.scale).astype(np.int64) * PUSH_TICKS

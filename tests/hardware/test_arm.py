@@ -377,6 +377,34 @@ def test_a_servo_in_error_is_a_fault_that_names_it(aloha: Lab) -> None:
     assert [servo for servo in state if not state[servo]["Torque_Enable"]] == [4]
 
 
+def test_a_follower_whose_power_was_cut_for_a_moment_is_a_fault(aloha: Lab) -> None:
+    aloha.arms.set_up()
+    for arm in aloha.arms.arms.values():
+        arm.torque_on()
+    follower = aloha.follower
+    stood = qpos(follower)
+    follower.command(stood)
+    assert follower.complaint() is None
+    aloha.follower_bus.do("power_cycle", ids=[], turns=0)
+    follower.command(stood + np.array([0.5, 0, 0, 0, 0, 0, 0], np.float32))
+    said = [follower.complaint() for _ in range(20) if follower.read() is not None]
+    assert said[0] is None and said[-1] is not None
+    assert "was its power cut? No torque in servo 1 (waist); hold the arm" in said[-1]
+    follower.torque_on()  # a new start: no jump, and well again
+    assert qpos(follower) == pytest.approx(stood, abs=0.01)
+    follower.command(stood)
+    assert [follower.complaint() for _ in range(20) if follower.read() is not None][-1] is None
+
+
+def test_a_joint_that_is_only_held_back_has_its_torque(aloha: Lab) -> None:
+    aloha.arms.set_up()
+    aloha.follower.torque_on()
+    here = aloha.follower.here()
+    aloha.follower_bus.do("block", ids=[1], lower=2040, upper=2056)
+    aloha.follower.command(here + np.array([0.5, 0, 0, 0, 0, 0, 0], np.float32))
+    assert not any(aloha.follower.complaint() for _ in range(30) if aloha.follower.read() is not None)
+
+
 def test_a_killed_driver_drops_no_arm(aloha: Lab) -> None:
     """The hardest way to end: no handler runs, the operating system closes the port."""
     aloha.arms.set_up()
