@@ -8,6 +8,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,7 @@ from il_robot.rig import Camera as CameraSettings
 SERIAL = "TEST0001"
 DEVICE = Path(f"/dev/v4l/by-id/usb-il-robot_test_camera_{SERIAL}-video-index0")
 SETTINGS = CameraSettings("cam_high", 320, 240)
-RATE_HZ = 15
+RATE_HZ = 10
 QUALITIES = (95, 40, 80, 20)
 """Frames of changing length: nothing of a longer one may stick to a shorter one."""
 JPEGS = [
@@ -136,24 +137,24 @@ class TestUsbCamera(CameraContract):
 
 
 def test_jpegs_pass_untouched_with_the_time_of_their_capture(plugged_in: UsbCamera) -> None:
-    device = source()
-    device.open()
     shares: list[float] = []
-    for number in range(40):
-        waited = number % 8 == 7
-        if waited:
-            time.sleep(1.5 / RATE_HZ)
-        captured = device.next()
-        read_ns = time.time_ns()
-        assert captured is not None
-        assert captured.jpeg in JPEGS
-        sent_ns = min(plugged_in.sent_ns.values(), key=lambda ns: abs(ns - captured.time_ns))
-        sent = next(n for n, ns in plugged_in.sent_ns.items() if ns == sent_ns)
-        assert captured.jpeg == JPEGS[sent % len(JPEGS)]
-        assert sent_ns - 1_000_000 < captured.time_ns < read_ns
-        if waited:
-            shares.append((captured.time_ns - sent_ns) / (read_ns - sent_ns))
-    device.close()
+    with closing(source()) as device:
+        device.open()
+        for number in range(40):
+            waited = number % 8 == 7
+            if waited:
+                time.sleep(1.5 / RATE_HZ)
+            captured = device.next()
+            read_ns, time_ns = time.time_ns(), captured.time_ns if captured else 0
+            assert captured is not None
+            assert captured.jpeg in JPEGS
+            sent_ns = min(
+                (ns for n, ns in plugged_in.sent_ns.copy().items() if JPEGS[n % len(JPEGS)] == captured.jpeg),
+                key=lambda ns: abs(ns - time_ns),
+            )
+            assert sent_ns - 1_000_000 < time_ns < read_ns
+            if waited:
+                shares.append((time_ns - sent_ns) / (read_ns - sent_ns))
     # Frames that waited here bear the time when the kernel got them, not when they were read.
     assert statistics.median(shares) < 0.5
 
@@ -162,15 +163,12 @@ def test_settings_reach_the_camera_automatic_ones_first(plugged_in: UsbCamera) -
     controls = {"exposure": 333, "auto_exposure": 1, "white_balance": 3200, "auto_white_balance": 0, "focus": 35}
     controls |= {"autofocus": 0, "gain": 7, "brightness": 9, "contrast": 11, "saturation": 13, "sharpness": 15}
     controls |= {"backlight": 1, "zoom": 120}
-    device = source(controls)
-    device.open()
-    device.close()
-    values = {key: control.value for key, control in plugged_in.settings.items()}
+    with closing(source(controls)) as device:
+        device.open()
     camera = {2: 1, 4: 333, 6: 35, 8: 0, 11: 120}
     picture = {0x0A: 3200, 0x0B: 0, 1: 1, 2: 9, 3: 11, 4: 7, 7: 13, 8: 15}
-    assert values == {(CAMERA_UNIT, k): v for k, v in camera.items()} | {
-        (PROCESSING_UNIT, k): v for k, v in picture.items()
-    }
+    asked = {(CAMERA_UNIT, k): v for k, v in camera.items()} | {(PROCESSING_UNIT, k): v for k, v in picture.items()}
+    assert {key: control.value for key, control in plugged_in.settings.items()} == asked
 
 
 @pytest.mark.parametrize(
@@ -179,7 +177,7 @@ def test_settings_reach_the_camera_automatic_ones_first(plugged_in: UsbCamera) -
         ({"controls": {"autofocus": 0, "focus": 36}}, "focus is 35 after setting it to 36"),
         ({"controls": {"auto_exposure": 1, "exposure": 9999}}, "exposure is 2047 after setting it to 9999"),
         ({"format": "YUYV"}, "format is MJPG after setting it to YUYV"),
-        ({"rate_hz": 60.0}, "rate is 15 after setting it to 60"),
+        ({"rate_hz": 60.0}, "rate is 10 after setting it to 60"),
         ({"device": str(DEVICE).replace("index0", "index1")}, "gives no picture"),
     ],
     ids=["step", "range", "format", "rate", "its metadata"],
