@@ -14,6 +14,7 @@ import select
 import subprocess
 import sys
 import termios
+import threading
 import time
 import tty
 from pathlib import Path
@@ -40,6 +41,7 @@ class EmulatedBus(Closing):
     ) -> None:
         """``servos`` as :func:`hardware.emulated_chain.build_servos` takes them. Raises Fault."""
         self.port = str(link)
+        self._saying = threading.Lock()  # hands move leaders in a thread of their own
         self._process = subprocess.Popen(
             [sys.executable, "-m", "hardware.emulated_bus"],
             stdin=subprocess.PIPE,
@@ -86,9 +88,10 @@ class EmulatedBus(Closing):
 
     def _say(self, line: dict[str, Any]) -> dict[str, Any]:
         assert self._process.stdin and self._process.stdout
-        self._process.stdin.write(json.dumps(line) + "\n")
-        self._process.stdin.flush()
-        answer = self._process.stdout.readline()
+        with self._saying:
+            self._process.stdin.write(json.dumps(line) + "\n")
+            self._process.stdin.flush()
+            answer = self._process.stdout.readline()
         if not answer:
             raise Fault(f"the emulated bus at {self.port} ended: see its error output")
         return dict(json.loads(answer))

@@ -75,7 +75,7 @@ def test_a_killed_recorder_makes_the_followers_hold_and_keeps_the_episode(tmp_pa
         assert run.exit_code() == 1, run.output
         assert_nothing_left(run)
     errors = [line for line in run.output.splitlines() if line.startswith("error: ")]
-    assert errors == ["error: recorder was killed (signal 9); the followers hold, the run ends"]
+    assert errors == ["error: recorder was killed (signal 9); the run ends"]
     assert "HOLD: recorder: silent" in run.output
     (folder,) = episode_folders(tmp_path / "cube")
     assert recover(folder).state == "recovered"
@@ -94,7 +94,7 @@ def test_a_killed_policy_makes_the_followers_hold_and_the_episode_is_kept(tmp_pa
         os.kill(run.process("policy"), signal.SIGKILL)
         assert run.exit_code() == 1, run.output
         assert_nothing_left(run)
-    assert "error: policy was killed (signal 9); the followers hold, the run ends" in run.output
+    assert "error: policy was killed (signal 9); the run ends" in run.output
     assert "HOLD: policy: silent" in run.output
     episode = only_episode(tmp_path / "cube")
     assert_sound(episode)

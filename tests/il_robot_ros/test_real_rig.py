@@ -80,7 +80,7 @@ def test_what_hands_do_to_the_leaders_the_followers_do_and_the_episode_holds(lab
     assert_frames_are_the_camera_s(episode)
 
 
-def test_teleop_refuses_a_far_leader_holds_without_its_pedal_and_goes_on_when_it_is_back(
+def test_teleop_refuses_a_far_leader_holds_without_its_pedal_and_sleeps_without_control(
     lab: Lab, tmp_path: Path
 ) -> None:
     lab.hands.aside = 0.5
@@ -112,8 +112,26 @@ def test_teleop_refuses_a_far_leader_holds_without_its_pedal_and_goes_on_when_it
             assert {servo: state["Goal_Position"] for servo, state in follower.do("state").items()} == held
             lab.hands.aside = 0.0
             run.wait_for("hold ended")
-            os.killpg(run.launcher.pid, signal.SIGINT)
-            assert run.exit_code() == 0, run.output
+            assert_a_killed_control_holds_then_sleeps(lab, run)
+
+
+def assert_a_killed_control_holds_then_sleeps(lab: Lab, run: Launched) -> None:
+    follower = lab.emulated.buses["follower_main"]
+    os.kill(run.process("control"), signal.SIGKILL)
+    time.sleep(0.3)
+    stood = {servo: state["Goal_Position"] for servo, state in follower.do("state").items()}
+    time.sleep(0.5)
+    state = follower.do("state")
+    assert {servo: registers["Goal_Position"] for servo, registers in state.items()} == stood
+    assert all(registers["Torque_Enable"] for registers in state.values())
+    assert run.exit_code() == 1
+    assert "error: control was killed (signal 9); the run ends" in run.output
+    sleep = lab.emulated.wiring.arms["follower_main"].sleep
+    scale = lab.calibration.arm("follower_main").for_joints(lab.rig.arms[0].joint_names, "follower_main")
+    state = follower.do("state")
+    lies = scale.position([registers["Present_Position"] for registers in state.values()])
+    np.testing.assert_allclose(lies, sleep, atol=0.05)
+    assert not any(registers["Torque_Enable"] for registers in state.values())
 
 
 def assert_latencies_are_told(diagnostics: Diagnosed, rig: Rig) -> None:

@@ -58,4 +58,4 @@ def _execute(process: Process) -> list[LaunchDescriptionEntity]:
 def _fail(context: LaunchContext, process: Process, code: int) -> None:
     """End the run as failed: only an exception makes ``ros2 launch`` exit with 1."""
     if not context.is_shutdown:
-        raise Fault(f"{process.name} ended with exit code {code}; the followers hold, the run ends")
+        raise Fault(f"{process.name} ended with exit code {code}; the run ends")

@@ -54,11 +54,20 @@ class Runner:
             for process in self._processes:
                 self._running.append(self._start(process))
             code = self._wait()
-            return 1 if self._unread else code
+            code = 1 if self._unread else code
         finally:
             self._stop_all()
             for number, handler in before.items():
                 signal.signal(number, handler)
+        return code or self._failed_while_stopping()
+
+    def _failed_while_stopping(self) -> int:
+        """1, and who it was, when a process could not end well: an arm that never reached its sleep pose, say."""
+        failed = [running for running in self._running if (running.popen.returncode or 0) > 0]
+        for running in failed:
+            code = running.popen.returncode
+            print(f"error: {running.process.name} ended with exit code {code} while it was stopped", file=sys.stderr)
+        return 1 if failed else 0
 
     def _start(self, process: Process) -> _Running:
         popen = subprocess.Popen(
@@ -100,7 +109,7 @@ class Runner:
     def _fail(self, running: _Running, code: int) -> int:
         running.reader.join(1.0)
         what = f"was killed (signal {-code})" if code < 0 else f"ended with exit code {code}"
-        print(f"error: {running.process.name} {what}; the followers hold, the run ends", file=sys.stderr, flush=True)
+        print(f"error: {running.process.name} {what}; the run ends", file=sys.stderr, flush=True)
         if code != 2:
             self._stop.wait(GRACE_S)
         return 2 if code == 2 else 1
