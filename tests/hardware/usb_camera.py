@@ -159,9 +159,9 @@ class UsbCamera(UsbIpDevice):
             if self.losing:
                 self.losing, self.made = self.losing - 1, self.made + 1
                 continue
-            now_ns = time.time_ns()
+            # Noted before it goes out: the computer may have it before send() is back.
+            self.sent_ns[self.made] = time.time_ns()
             if self.send(bytes([2, END_OF_HEADER | END_OF_FRAME | flip]) + jpeg):
-                self.sent_ns[self.made] = now_ns
                 self.made += 1
                 flip ^= FRAME_ID
 
