@@ -68,7 +68,7 @@ def _all_cameras(
 # Three more, state observation, one seed and 20 other fresh starts each:
 #   vinn tiny       80 s: 90 % ensembled, 80 % receding by 10
 #   bet tiny        71 s: 90 % ensembled, 75 % chunk by chunk
-#   bins tiny       of 50 timed demonstrations, 77 s: 95 % ensembled, 85 % chunk by chunk
+#   bins tiny       75 s: 90 % ensembled, 90 % chunk by chunk; of timed demonstrations 95 %, 95 %
 #   their tiny-image and paper presets: not measured
 PRESETS: dict[tuple[PolicyName, PresetName], Preset] = {
     ("act", "tiny"): Preset(ActConfig(), Recipe(steps=2500)),
