@@ -1,4 +1,4 @@
-"""The thread of one arm: every period it reads, then sends the newest command. Four arms run side by side."""
+"""The thread of one arm reads it every period; commands go out as they come. Four arms run side by side."""
 
 from __future__ import annotations
 
@@ -15,10 +15,8 @@ from il_robot.errors import Fault
 from il_robot.types import Floats
 
 RECOVER_S = 0.5
-COMMAND_SHARE = 0.85
-"""So far into its period, at most, a cycle waits for a command after its read: what is left is enough to write it."""
-FOLLOWER_LAG_S = 0.0025
-"""Followers are read so much after the leaders, which an operator waits for, so that not all buses want the
+LAG_S = 0.0005
+"""Each arm of a rig is read so much after the one before, leaders first, whom an operator waits for: not all want the
 processor at once."""
 HOLD_AFTER = 5
 """So many lost answers in a row (0.1 s at 50 Hz) mean that the arm is lost until it answers again."""
@@ -37,8 +35,10 @@ class ArmLoopHealth:
 
 
 class ArmLoop:
-    """Runs an arm at a fixed rate. Reading and commanding from outside never wait for the bus.
+    """Runs an arm at a fixed rate. Asking and commanding from outside never wait for the bus.
 
+    The bus belongs to whoever holds its lock: the arm's thread while it reads, and whoever brings a command while it
+    does not. So a command is on the wire without waking a thread first, which would cost more than writing it.
     A lost answer changes nothing: the servos hold the last goal.
     """
 
@@ -60,13 +60,13 @@ class ArmLoop:
         self._newest: ArmState | None = None
         self._command: Floats | None = None
         self._since_ns: int | None = None
-        self._wait_s = COMMAND_SHARE / rate_hz
-        self._driven = False
-        """The last cycle had a command, so this one may expect one."""
+        self._bus = threading.Lock()
         self.leader_to_wire = Latencies()
         """From the reading of a leader to the command made from it being written to this arm's bus."""
         self._asked: list[Callable[[], None]] = []
         self._fault: Fault | None = None
+        self._unsent: Fault | None = None
+        """Why a command could not be sent."""
         self._lost = 0
         self._recovered = 0
         self._complaint: str | None = None
@@ -101,14 +101,15 @@ class ArmLoop:
         return newest if newest is not None and newest.time_ns > time_ns else None
 
     def command(self, qpos: Floats, since_ns: int | None = None) -> None:
-        """(J,) goes out at once, or after the arm's next read; only the newest counts.
+        """(J,) goes out at once, or as soon as the bus is free; only the newest counts.
 
         The array must not change afterwards. ``since_ns`` is when the leader that it copies was read, for
         :attr:`leader_to_wire`; None: it copies no leader.
         """
         with self._fresh:
             self._command, self._since_ns = qpos, since_ns
-            self._fresh.notify_all()
+        if self._thread.is_alive():
+            self._send_commands()
 
     def ask(self, work: Callable[[], None]) -> None:
         """``work`` runs in the arm's thread, which owns the bus, before it reads again."""
@@ -125,15 +126,16 @@ class ArmLoop:
             self._fresh.notify_all()
         if self._thread.is_alive():
             self._thread.join()
+        with self._bus:  # nobody still sends
+            pass
 
     def _run(self) -> None:
         while not self._stopping.is_set():
             try:
                 while not self._stopping.is_set():
-                    deadline_ns = self._loop.wait()
-                    if deadline_ns is None:
+                    if self._loop.wait() is None:
                         return
-                    self._cycle(deadline_ns)
+                    self._cycle()
             except Fault as fault:
                 self._recover(fault)
 
@@ -142,50 +144,56 @@ class ArmLoop:
         with self._fresh:
             self._fault = fault
             self._fresh.notify_all()
-        while not self._stopping.wait(RECOVER_S):
-            with contextlib.suppress(Fault):
-                self._arm.recover()
-                with self._fresh:
-                    self._fault = self._command = None
-                    self._asked.clear()
-                    self._recovered += 1
-                return
+        with self._bus:
+            while not self._stopping.wait(RECOVER_S):
+                with contextlib.suppress(Fault):
+                    self._arm.recover()
+                    with self._fresh:
+                        self._fault = self._unsent = self._command = None
+                        self._asked.clear()
+                        self._recovered += 1
+                    return
 
-    def _cycle(self, deadline_ns: int) -> None:
-        began_s = time.monotonic() - (self._clock.now_ns() - deadline_ns) / 1e9
-        with self._fresh:
-            asked, self._asked = self._asked, []
-        for work in asked:
-            work()
-        state = self._arm.read()
-        if state is None:
-            self._lost += 1
-            self._consecutive += 1
-        else:
-            self._consecutive = 0
-            self._complaint = self._arm.complaint()
-            if self._after_read is not None:
-                self._after_read(state)
+    def _cycle(self) -> None:
+        with self._bus:
+            if self._unsent is not None:
+                raise self._unsent
             with self._fresh:
-                self._newest = state
-                self._fresh.notify_all()
-        # One that missed the last cycle goes at once; this cycle's is waited for all the same, or every later one
-        # would go a cycle late.
-        late = self._send_command()
+                asked, self._asked = self._asked, []
+            for work in asked:
+                work()
+            state = self._arm.read()
+            complaint = self._arm.complaint() if state is not None else None
+            if state is not None and self._after_read is not None:
+                self._after_read(state)
+        self._send_commands()
         with self._fresh:
-            # A command comes half a period after the read it was made from: waiting here saves the other half.
-            left_s = began_s + self._wait_s - time.monotonic()
-            if (late or self._driven) and left_s > 0:
-                self._fresh.wait_for(lambda: self._command is not None or self._stopping.is_set(), left_s)
-        self._driven = self._send_command() or late
+            if state is None:
+                self._lost += 1
+                self._consecutive += 1
+                return
+            self._consecutive = 0
+            self._complaint = complaint
+            self._newest = state
+            self._fresh.notify_all()
 
-    def _send_command(self) -> bool:
-        """Sends the command that waits, if one does; whether one did."""
+    def _send_commands(self) -> None:
+        """Sends what waits, unless somebody holds the bus, who then does so: nothing waits on a free bus."""
+        while self._command is not None and self._bus.acquire(blocking=False):
+            try:
+                if self._stopping.is_set() or self._unsent is not None:
+                    return
+                self._send_command()
+            except Fault as fault:
+                self._unsent = fault  # for the arm's thread, which knows what to do
+            finally:
+                self._bus.release()
+
+    def _send_command(self) -> None:
         with self._fresh:
             command, since_ns, self._command = self._command, self._since_ns, None
         if command is None:
-            return False
+            return
         self._arm.command(command)
         if since_ns is not None:
             self.leader_to_wire.add(time.time_ns() - since_ns)
-        return True

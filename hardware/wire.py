@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from dynamixel_sdk import COMM_RX_CORRUPT, COMM_SUCCESS, PacketHandler, PortHandler
+from dynamixel_sdk import COMM_RX_CORRUPT, COMM_SUCCESS, COMM_TX_FAIL, PacketHandler, PortHandler
 
 from hardware.errors import PORT_ERRORS, in_words
 from il_robot.errors import Fault
@@ -28,28 +28,64 @@ OK: int = COMM_SUCCESS
 
 
 class WaitPort(PortHandler):  # type: ignore[misc]
-    """The SDK's port, sleeping in select() where the original spins: 6 % of a core instead of 40 % for four arms."""
+    """The SDK's port, sleeping in select() where the original spins, and without pyserial's detours on the way."""
 
     def __init__(self, port_name: str, reply_s: float) -> None:
         super().__init__(port_name)
         self.reply_s = reply_s
+        self.sent = b""
+        """The packet written last."""
+        self._received = bytearray()
+        """What the system handed over and nobody asked for yet."""
 
-    def setPacketTimeout(self, packet_length: int) -> None:  # noqa: N802 (the SDK's name)
+    def setupPort(self, cflag_baud: int) -> bool:  # noqa: N802 (the SDK's name)
+        self._received.clear()
+        return bool(super().setupPort(cflag_baud))
+
+    def setPacketTimeout(self, packet_length: int) -> None:  # noqa: N802
         self.setPacketTimeoutMillis(self.tx_time_per_byte * packet_length + self.reply_s * 1e3)
 
     def getCurrentTime(self) -> float:  # noqa: N802
         return time.monotonic() * 1e3
 
+    def clearPort(self) -> None:  # noqa: N802
+        """Nothing: what was written before goes out before. The original waits for that, at every packet."""
+
+    def writePort(self, packet: Sequence[int]) -> int:  # noqa: N802
+        self.sent = bytes(packet)
+        return self.write(self.sent)
+
+    def write(self, packet: bytes) -> int:
+        """How many bytes went out: fewer than there are when the system's buffer is full."""
+        try:
+            return os.write(self.ser.fd, packet)
+        except BlockingIOError:
+            return 0
+
     def readPort(self, length: int) -> bytes:  # noqa: N802
+        """Up to so many bytes, waiting for the first."""
         if length <= 0:
             return b""
-        left_s = (self.packet_timeout - self.getTimeSinceStart()) / 1e3
-        if not select.select([self.ser.fd], [], [], max(0.0, left_s))[0]:
-            return b""
-        received = os.read(self.ser.fd, length)  # pyserial's read would ask once more whether there is something
+        if not self._received:
+            left_s = (self.packet_timeout - self.getTimeSinceStart()) / 1e3
+            if not select.select([self.ser.fd], [], [], max(0.0, left_s))[0]:
+                return b""
+            self._receive()
+        taken = bytes(self._received[:length])
+        del self._received[:length]
+        return taken
+
+    def discard(self, quiet_s: float) -> None:
+        """Throws away what came and still comes, until so long nothing does."""
+        while select.select([self.ser.fd], [], [], quiet_s)[0]:
+            self._receive()
+        self._received.clear()
+
+    def _receive(self) -> None:
+        received = os.read(self.ser.fd, 4096)
         if not received:
             raise OSError(errno.EIO, "ready to read, but nothing comes")
-        return received
+        self._received += received
 
 
 class Answer(NamedTuple):
@@ -75,6 +111,8 @@ class Wire:
         self._sdk = PacketHandler(2.0)
         self._port = WaitPort(port, reply_s)
         self._baud = baud
+        self._requests: dict[tuple[tuple[int, ...], int, int, bool], bytes] = {}
+        """The sync reads asked before, as the SDK built them: a control loop asks the same again and again."""
         self.open()
 
     def open(self) -> None:
@@ -83,7 +121,6 @@ class Wire:
         with self._used("cannot open"):
             self._port.setBaudRate(self._baud)
             self._port.ser.exclusive = True
-            self._port.ser.write_timeout = 0  # a packet fits the system's buffer: no asking afterwards whether it went
         with contextlib.suppress(OSError, ValueError):  # only some adapters know the setting
             self._port.ser.set_low_latency_mode(True)
 
@@ -125,11 +162,11 @@ class Wire:
         """``size`` bytes of each servo, one packet after the other; ends with the first that fails."""
         answers = []
         with self._used():
-            result = self._sdk.syncReadTx(self._port, address, size, list(servo_ids), len(servo_ids), False)
+            result = self._ask_all(servo_ids, address, size, fast=False)
             for servo_id in servo_ids:
                 answers.append(self._receive(servo_id, size) if result == OK else Answer(result))
                 if not answers[-1].ok:
-                    self._await_quiet()
+                    self._port.discard(QUIET_S)
                     break
         return answers
 
@@ -141,7 +178,7 @@ class Wire:
         """
         expected = len(servo_ids) * (size + 4) - 2
         with self._used():
-            result = self._sdk.syncReadTx(self._port, address, size, list(servo_ids), len(servo_ids), True)
+            result = self._ask_all(servo_ids, address, size, fast=True)
             while result == OK:
                 wire, result = self._sdk.rxPacket(self._port, True)
                 if result != OK:
@@ -152,7 +189,7 @@ class Wire:
                 parts = [body[at : at + size + 2] for at in range(0, expected, size + 4)]
                 if len(body) == expected and [part[1] for part in parts] == list(servo_ids):
                     return [Answer(OK, part[0], part[2:]) for part in parts]
-            self._await_quiet()
+            self._port.discard(QUIET_S)
         return [Answer(result if result != OK else COMM_RX_CORRUPT)]
 
     def catch_up(self, servo_id: int) -> bool:
@@ -184,10 +221,18 @@ class Wire:
             if packet[4] == servo_id and packet[5] | packet[6] << 8 == size + 4:
                 return Answer(result, packet[8], bytes(packet[9 : 9 + size]))
 
-    def _await_quiet(self) -> None:
-        """Throws away what still trickles in of a failed exchange."""
-        while select.select([self._port.ser.fileno()], [], [], QUIET_S)[0]:
-            self._port.ser.read(4096)
+    def _ask_all(self, servo_ids: Sequence[int], address: int, size: int, *, fast: bool) -> int:
+        """Sends a sync read; the SDK's result."""
+        key = tuple(servo_ids), address, size, fast
+        if key not in self._requests:
+            result: int = self._sdk.syncReadTx(self._port, address, size, list(servo_ids), len(servo_ids), fast)
+            self._requests[key] = self._port.sent
+            return result
+        request = self._requests[key]
+        if self._port.write(request) < len(request):
+            return int(COMM_TX_FAIL)
+        self._port.setPacketTimeout((11 + size) * len(servo_ids))  # as the SDK does
+        return OK
 
     @contextlib.contextmanager
     def _used(self, what: str = "lost", patient: bool = False) -> Iterator[None]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -16,8 +15,8 @@ import pytest
 
 from calibration.rig_file import load_rig
 from hardware import control_table as table
-from hardware.arm import ArmState, DynamixelArm
-from hardware.arm_loop import FOLLOWER_LAG_S, HOLD_AFTER, ArmLoop
+from hardware.arm import DynamixelArm
+from hardware.arm_loop import HOLD_AFTER, ArmLoop
 from hardware.arm_motion import move_slowly
 from hardware.emulated_rig import EmulatedRig
 from hardware.rig_arms import RigArms
@@ -290,75 +289,6 @@ def test_a_pulled_plug_is_a_fault_and_plugged_in_again_it_goes_on(aloha: Lab) ->
     newer = loop.wait_newer(time.time_ns(), timeout_s=5)
     loop.stop()
     assert newer is not None and np.abs(newer.qpos - state.qpos).max() < 5e-3
-
-
-class Recording:
-    """An arm that takes no time and remembers what it was told."""
-
-    def __init__(self) -> None:
-        self.told: list[float] = []
-        self.reads = 0
-
-    def read(self) -> ArmState:
-        self.reads += 1
-        still = np.zeros(1, np.float32)
-        return ArmState(still, still, still, time.time_ns())
-
-    def command(self, qpos: np.ndarray) -> None:
-        self.told.append(float(qpos[0]))
-
-    def complaint(self) -> None: ...
-
-    def recover(self) -> None: ...
-
-
-class Stepped:
-    """A clock whose deadlines pass one by one, when the test says so."""
-
-    def __init__(self) -> None:
-        self.time_ns = 0
-        self.ticks = threading.Semaphore(0)
-
-    def now_ns(self) -> int:
-        return self.time_ns
-
-    def sleep_until(self, time_ns: int) -> bool:
-        self.ticks.acquire()
-        self.time_ns = time_ns
-        return True
-
-
-def until(happened: Callable[[], bool]) -> None:
-    deadline_s = time.monotonic() + 5
-    while not happened():
-        assert time.monotonic() < deadline_s, "it did not happen"
-        time.sleep(0.001)
-
-
-def test_a_command_that_misses_its_cycle_does_not_delay_those_after_it() -> None:
-    arm, clock = Recording(), Stepped()
-    loop = ArmLoop(arm, 0.2, clock, "follower_left")  # a cycle waits some seconds for its command
-    loop.start()
-    loop.command(np.array([1.0]))  # came too late for the cycle before
-    for cycle in (1, 2, 3):
-        clock.ticks.release()
-        until(lambda sent=cycle: arm.reads == sent and len(arm.told) >= 1)
-        loop.command(np.array([cycle + 1.0]))
-        until(lambda sent=cycle: arm.told == [float(i + 1) for i in range(sent + 1)])
-        assert arm.reads == cycle, "it went in the cycle that it was made for"
-    clock.ticks.release()
-    loop.stop()
-
-
-def test_followers_are_read_a_little_after_leaders() -> None:
-    arm, clock = Recording(), Stepped()
-    loop = ArmLoop(arm, 50.0, clock, "follower_left", lag_s=FOLLOWER_LAG_S)
-    loop.start()
-    clock.ticks.release()
-    until(lambda: arm.reads == 1)
-    assert clock.time_ns % 20_000_000 == 2_500_000
-    clock.ticks.release()
-    loop.stop()
 
 
 def test_a_servo_in_error_is_a_fault_that_names_it(aloha: Lab) -> None:
