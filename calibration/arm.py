@@ -10,6 +10,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import yaml
@@ -19,7 +20,7 @@ from calibration.gripper import GripperCalibration
 from calibration.intrinsics import CameraIntrinsics
 from calibration.joint import JointCalibration
 from il_robot import strict_yaml
-from il_robot.errors import BadInput, nearest
+from il_robot.errors import BadInput, Fault, nearest
 from il_robot.types import Floats
 
 Ticks = NDArray[np.int64]
@@ -103,7 +104,15 @@ def load_calibration(path: Path) -> RigCalibration:
 
 
 def save_calibration(path: Path, calibration: RigCalibration) -> None:
-    """Writes it in one piece: a crash leaves the old file."""
+    """Raises Fault when it cannot be written."""
+    write_whole(path, asdict(calibration))
+
+
+def write_whole(path: Path, data: dict[str, Any]) -> None:
+    """Writes YAML in one piece: a crash, or a full disk, leaves the old file. Raises Fault."""
     fresh = path.with_suffix(".new")
-    fresh.write_text(yaml.safe_dump(asdict(calibration), sort_keys=False), encoding="utf-8")
-    fresh.replace(path)
+    try:
+        fresh.write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
+        fresh.replace(path)
+    except OSError as error:
+        raise Fault(f"{path}: {error.strerror}; the file of before is still there") from None

@@ -9,10 +9,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
-from calibration.arm import ArmCalibration
+from calibration.arm import ArmCalibration, write_whole
 from calibration.capture import Read, disagreement, fit_gripper, fit_joint, hold_still
 from calibration.gripper import GripperCalibration
 from il_robot import strict_yaml
@@ -65,7 +64,7 @@ class Progress:
         return strict_yaml.load(path, cls) if path.exists() else cls()
 
     def save(self, path: Path) -> None:
-        path.write_text(yaml.safe_dump(asdict(self)), encoding="utf-8")
+        write_whole(path, asdict(self))
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import yaml
 
-from calibration.arm import ArmScale, RigCalibration, save_calibration
+from calibration.arm import ArmScale, RigCalibration, save_calibration, write_whole
 from calibration.guide import ArmReport, Poses, Progress, Tell, asked_anew, capture_arm, fit_arm, pair_disagreement
 from hardware.bus import REPLY_S
 from hardware.free_arm import free_arm
@@ -64,7 +63,7 @@ def calibrate_arms(
         },
     )
     save_calibration(path, calibration)
-    path.with_suffix(".report.yaml").write_text(yaml.safe_dump(_plain(report), sort_keys=False), encoding="utf-8")
+    write_whole(path.with_suffix(".report.yaml"), _plain(report))
     unfinished.unlink()
     return report
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,7 +36,7 @@ def calibrate_arms(*, rig: str = "aloha", out: Path | None = None) -> int:
     described = load_rig(rig)
     wiring, prior = load_wiring(described, rig)
     poses = strict_yaml.load(file_of_rig(rig, "poses.yaml"), Poses)
-    path = out or file_of_rig(rig, "calibration.yaml")
+    path = _file_to_write(rig, out)
     report = calibrate(described, wiring, prior, poses, _wait_for_enter, path)
     for pair, apart in report.pairs_apart.items():
         joint = max(apart, key=lambda name: apart[name])
@@ -64,7 +65,7 @@ def calibrate_cameras(*, rig: str = "aloha", cameras: tuple[str, ...] = (), out:
 
     described = load_rig(rig)
     wiring, calibration = load_wiring(described, rig)
-    path = out or file_of_rig(rig, "calibration.yaml")
+    path = _file_to_write(rig, out)
     for settings in _chosen(described, cameras):
         name = settings.name
         camera = ThreadedCamera(name, source_of(settings, wiring.cameras[name]))
@@ -94,7 +95,7 @@ def calibrate_grippers(*, rig: str = "aloha", out: Path | None = None) -> int:
 
     described = load_rig(rig)
     wiring, prior = load_wiring(described, rig)
-    path = out or file_of_rig(rig, "calibration.yaml")
+    path = _file_to_write(rig, out)
     found = calibrate(described, wiring, prior, _wait_for_enter, path)
     for name, arm in found.arms.items():
         for gripper, range_ in arm.grippers.items():
@@ -132,7 +133,7 @@ def calibrate_latency(
 
     described = load_rig(rig)
     wiring, calibration = load_wiring(described, rig)
-    path = out or file_of_rig(rig, "calibration.yaml")
+    path = _file_to_write(rig, out)
     pairs = {name: pair for pair in described.arms for name in (pair.follower, pair.leader)}
     name = arm or described.arms[0].follower
     if name not in pairs:
@@ -175,6 +176,14 @@ def calibrate_board(*, out: Path = Path("board.png")) -> int:
         raise BadInput(f"{out}: cannot be written; a name ending in .png in a folder that exists is needed")
     print(f"written: {out}")
     return 0
+
+
+def _file_to_write(rig: str, out: Path | None) -> Path:
+    """Asked before an arm loses its torque. Raises BadInput when nothing can be written there."""
+    path = out or file_of_rig(rig, "calibration.yaml")
+    if path.is_dir() or not os.access(path.parent, os.W_OK | os.X_OK):
+        raise BadInput(f"{path}: cannot be written; a file in a folder that exists and that you may write to is needed")
+    return path
 
 
 def _chosen(rig: Rig, names: tuple[str, ...]) -> list[Camera]:

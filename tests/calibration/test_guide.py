@@ -6,11 +6,22 @@ import itertools
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from calibration.arm import ArmCalibration
 from calibration.capture import SAMPLES
 from calibration.guide import Poses, Progress, ReferencePose, capture_arm
 from calibration.joint import JointCalibration
+from il_robot.errors import Fault
+
+
+def test_what_cannot_be_kept_is_one_line_and_harms_nothing(tmp_path: Path) -> None:
+    kept = tmp_path / "unfinished.yaml"
+    Progress({"follower_left": {}}).save(kept)
+    kept.with_suffix(".new").mkdir()  # in the way
+    with pytest.raises(Fault, match=f"{kept}: Is a directory; the file of before is still there"):
+        Progress({}).save(kept)
+    assert Progress.resume(kept).captured == {"follower_left": {}}
 
 
 def test_a_pose_that_was_not_held_still_is_asked_for_again(tmp_path: Path) -> None:

@@ -123,6 +123,13 @@ def test_a_camera_that_does_not_see_the_arm_is_named(tmp_path: Path, said: list[
         calibrate_commands.calibrate_latency(rig=str(tmp_path / "lab"), arm="follower_lft")
 
 
+@pytest.mark.parametrize("command", ["arms", "grippers", "cameras", "latency"])
+def test_what_cannot_be_written_is_told_before_an_arm_goes_limp(tmp_path: Path, command: str) -> None:
+    for out in (tmp_path, tmp_path / "none" / "trial.yaml"):
+        with pytest.raises(BadInput, match=f"{out}: cannot be written; a file in a folder that exists"):
+            getattr(calibrate_commands, f"calibrate_{command}")(rig="koch", out=out)
+
+
 def test_grippers_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_lab("koch", tmp_path / "lab")
     rig, wiring, prior, emulated = open_lab(tmp_path / "lab")
@@ -130,6 +137,8 @@ def test_grippers_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
     def operator(prompt: str) -> str:
         told.append(prompt)
+        if len(told) == 3:
+            raise KeyboardInterrupt
         arm, asked = prompt.split(": ", 1)
         servo = next(s.id for s in wiring.chain(arm) if s.joint == "gripper")
         if "gripper" in asked:
@@ -138,6 +147,9 @@ def test_grippers_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr("builtins.input", operator)
     with emulated:
+        with pytest.raises(KeyboardInterrupt):
+            calibrate_commands.calibrate_grippers(rig=str(tmp_path / "lab"))
+        assert load_calibration(tmp_path / "lab" / "calibration.yaml") == prior
         assert calibrate_commands.calibrate_grippers(rig=str(tmp_path / "lab")) == 0
     found = load_calibration(tmp_path / "lab" / "calibration.yaml")
     for pair in rig.arms:
@@ -145,7 +157,8 @@ def test_grippers_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
             gripper = found.arm(arm).grippers["gripper"]
             assert (gripper.closed_ticks, gripper.open_ticks) == (1500, 2900)
             assert found.arm(arm).joints == prior.arm(arm).joints
-    assert len(told) == 6 * len(rig.arms)
+    closed = [prompt for prompt in told if "close the gripper" in prompt]
+    assert len(closed) == 2, "what was captured before the interruption is not asked again"
     assert sorted(p.name for p in (tmp_path / "lab").glob("*unfinished*")) == []
     assert yaml.safe_load((tmp_path / "lab" / "calibration.yaml").read_text())["version"] == 1
     assert load_rig(str(tmp_path / "lab")).name == rig.name
