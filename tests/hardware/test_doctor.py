@@ -6,7 +6,7 @@ import io
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,7 @@ from calibration.rig_file import RIGS, load_rig
 from hardware import doctor_arms, doctor_computer
 from hardware.camera import ThreadedCamera
 from hardware.doctor import Doctor, Exit, examine
-from hardware.doctor_devices import measure_rates
+from hardware.doctor_devices import check_pedal, measure_rates
 from hardware.emulated_bus import EmulatedBus
 from hardware.emulated_pedal import EmulatedPedal
 from hardware.emulated_rig import as_built
@@ -25,6 +25,8 @@ from hardware.pattern_camera import PatternSource
 from hardware.wiring import Wiring, load_wiring
 from il_robot.control.rate import SystemClock
 from il_robot.rig import Camera
+
+NOBODY = 65534
 
 
 class Lab:
@@ -166,3 +168,37 @@ def test_a_slow_setting_of_ros_is_named(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setitem(os.environ, "ROS_PYTHON_CHECK_FIELDS", "1")
     rows = {row.what: row for row in doctor_computer.check(tmp_path)}
     assert rows["ROS"].verdict is not Verdict.OK
+
+
+@contextmanager
+def as_somebody_else(*devices: Path) -> Iterator[None]:
+    """What a user sees to whom these devices do not belong. Root may open everything, so root steps aside."""
+    for device in devices:
+        device.chmod(0)
+    is_root = os.getuid() == 0
+    if is_root:
+        os.setreuid(NOBODY, 0)  # os.access asks for the real user
+    try:
+        yield
+    finally:
+        if is_root:
+            os.setreuid(0, 0)
+
+
+def test_a_device_of_somebody_else_names_the_group_to_join(lab: Lab) -> None:
+    arm, pedal = Path(lab.buses["leader_main"].port), Path(lab.wiring.pedal.port)
+    with as_somebody_else(arm, pedal):
+        found = [*doctor_arms.check("leader_main", lab.wiring, reply_s=0.05)]
+        found.append(check_pedal(load_rig(str(lab.folder)), lab.wiring))
+    for row, device in zip(found, (arm, pedal), strict=True):
+        assert row.verdict is Verdict.FAULT and row.found == f"{device}: no permission"
+        assert row.cure == f"add your user to group {device.group()} and log in again"
+
+
+@pytest.mark.parametrize(("worst", "code"), [(Verdict.OK, 0), (Verdict.WARNING, 3), (Verdict.FAULT, 1)])
+def test_each_verdict_has_its_exit_code(worst: Verdict, code: int) -> None:
+    class Told(Doctor):
+        def rows(self) -> Iterator[Row]:
+            return iter([Row("this", Verdict.OK, "well"), Row("that", worst, "so"), Row("more", Verdict.OK, "well")])
+
+    assert examine(Told("koch", Path()), Console(file=io.StringIO())) == code
