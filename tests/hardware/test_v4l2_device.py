@@ -70,14 +70,22 @@ def fault_of(camera: ThreadedCamera) -> str:
     return ""
 
 
+def plug(usb: UsbCamera) -> None:
+    """Plugs it in and keeps the kernel from sending it to sleep, from which vhci-hcd can wake none without a reset."""
+    usb.plug_in()
+    wait_until(DEVICE.exists)
+    for serial in Path("/sys/bus/usb/devices").glob("*/serial"):
+        if serial.read_text().strip() == SERIAL:
+            (serial.parent / "power" / "control").write_text("on")
+
+
 @pytest.fixture(scope="module")
 def plugged_in() -> Iterator[UsbCamera]:
     if not can_plug_in():
         pytest.skip("no USB/IP host controller that may be used (root, modprobe -a uvcvideo vhci-hcd)")
     usb = UsbCamera(SERIAL, JPEGS, 320, 240, RATE_HZ)
-    usb.plug_in()
     try:
-        wait_until(DEVICE.exists)
+        plug(usb)
         yield usb
     finally:
         usb.unplug()
@@ -124,8 +132,7 @@ class TestUsbCamera(CameraContract):
         self.usb.unplug()
         assert fault_of(self.camera).endswith("is it plugged in?")
         wait_until(lambda: not DEVICE.exists())
-        self.usb.plug_in()
-        assert self.usb.settings[focus].value == 0
+        plug(self.usb)
         wait_until(lambda: answers(self.camera))
         assert self.usb.settings[focus].value == 35
         assert self.camera.health().reopened == 1
