@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from calibration.arm import ArmScale, Ticks
 from calibration.joint import RAD_PER_TICK, TICKS_PER_TURN
 from hardware import control_table as table
-from hardware.bus import Bus
+from hardware.bus import SINGLE_TRIES, Bus
 from hardware.limp import LimpWatch
 from hardware.wiring import Servo
 from il_robot.errors import Fault
 from il_robot.types import Floats
 
+Answer = TypeVar("Answer")
 SHADOW_SLACK_TICKS = 60
 """Two servos on one joint that read further apart (5 deg) would fight each other."""
 
@@ -87,7 +88,11 @@ class DynamixelArm:
         self._effort_unit = np.array(
             [table.MODELS[servo.model].ampere_per_unit or table.LOAD_PER_UNIT for servo in servos]
         )
-        self._joint_of = np.array([joints.index(servo.joint) for servo in servos])
+        of_joint = np.array([[servo.joint == joint for servo in servos] for joint in joints])
+        self._effort = of_joint * self._effort_unit * np.sign(scale.scale)[:, np.newaxis]
+        """(J, servos) [A per unit], signed as the joint turns: both servos of a pair together."""
+        self._velocity = table.RAD_S_PER_VELOCITY_UNIT / RAD_PER_TICK * scale.scale
+        """(J,) [rad/s per unit], grippers [1/s per unit]."""
 
     def read(self) -> ArmState | None:
         """Where it is now; None when the answer got lost. Raises Fault when the port is gone."""
@@ -98,13 +103,10 @@ class DynamixelArm:
         time_ns = (began_ns + time.time_ns()) // 2
         mains = raw[self._rows]
         self._ticks = mains[:, 2]
-        effort = np.zeros(len(self.joints))
-        np.add.at(effort, self._joint_of, raw[:, 0] * self._effort_unit)
-        ticks_s = mains[:, 1] * table.RAD_S_PER_VELOCITY_UNIT / RAD_PER_TICK
         return ArmState(
-            qpos=self._scale.position(mains[:, 2] - self._turn),
-            qvel=(ticks_s * self._scale.scale).astype(np.float32),
-            effort=(effort * np.sign(self._scale.scale)).astype(np.float32),
+            qpos=self._scale.position(self._ticks - self._turn),
+            qvel=(mains[:, 1] * self._velocity).astype(np.float32),
+            effort=(self._effort @ raw[:, 0]).astype(np.float32),
             time_ns=time_ns,
         )
 
@@ -181,7 +183,7 @@ class DynamixelArm:
 
     def settle(self) -> None:
         """Finds the whole turns that servos woke up with, and pairs that disagree. Raises Fault."""
-        raw = self._raw_or_fault()
+        raw = self._insist(self._raw)
         ticks = raw[:, 2]
         middle = (self._lower + self._upper) / 2
         self._turn = np.rint((ticks[self._rows] - middle) / TICKS_PER_TURN).astype(np.int64) * TICKS_PER_TURN
@@ -197,10 +199,7 @@ class DynamixelArm:
 
     def here(self) -> Floats:
         """(J,) where it is now. Raises Fault when it does not say."""
-        state = self.read()
-        if state is None:
-            raise Fault(f"arm {self.name}: {self.missing()}")
-        return state.qpos
+        return self._insist(self.read).qpos
 
     def missing(self) -> str:
         """Which servos do not answer, for a person. Slow: asks each."""
@@ -225,8 +224,9 @@ class DynamixelArm:
             raw[:, column] = block[name]
         return raw
 
-    def _raw_or_fault(self) -> NDArray[np.int64]:
-        raw = self._raw()
-        if raw is None:
-            raise Fault(f"arm {self.name}: {self.missing()}")
-        return raw
+    def _insist(self, ask: Callable[[], Answer | None]) -> Answer:
+        """Asks again what a start depends on, as single registers are asked again. Raises Fault."""
+        for _ in range(SINGLE_TRIES):
+            if (answer := ask()) is not None:
+                return answer
+        raise Fault(f"arm {self.name}: {self.missing()}")

@@ -39,7 +39,7 @@ def move_slowly(
     False, all hold where they are. Returns whether they arrived. Raises Fault when an arm stops answering or
     stays behind; every arm holds then.
     """
-    starts = {arm: _here(arm) for arm in targets}
+    starts = {arm: arm.here() for arm in targets}
     way = max(float(np.abs(target - starts[arm]).max()) for arm, target in targets.items())
     # The eased path is pi/2 times as fast in its middle as on average.
     steps = math.ceil(max(seconds, way * math.pi / 2 / speed) * RATE_HZ)
@@ -67,13 +67,6 @@ def sleep_and_free(
     if move_slowly(targets, clock, seconds, speed=speed):
         for arm in targets:
             arm.torque_off()
-
-
-def _here(arm: DynamixelArm) -> Floats:
-    for _ in range(LOST_ALLOWED):
-        if (state := arm.read()) is not None:
-            return state.qpos
-    raise Fault(f"arm {arm.name}: {arm.missing()}")
 
 
 class _Watch:
