@@ -34,11 +34,13 @@ def write_lab(rig: str, folder: Path) -> Path:
     """Copies a rig into ``folder``, its ports under ``folder/devices``, its cameras test patterns. Raises BadInput."""
     if folder.exists() and any(folder.iterdir()):
         raise BadInput(f"{folder}: exists and is not empty; a lab needs a folder of its own")
+    described = load_rig(rig)
+    load_wiring(described, rig)  # a rig that cannot be leaves no folder behind
     devices = folder.absolute() / "devices"
     devices.mkdir(parents=True)
     for path in file_of_rig(rig, "hardware.yaml").parent.glob("*.yaml"):
-        shutil.copy(path, folder)
-    described = load_rig(rig)
+        if ".unfinished." not in path.name:
+            shutil.copy(path, folder)
     wiring = yaml.safe_load((folder / "hardware.yaml").read_text(encoding="utf-8"))
     for name, arm in wiring["arms"].items():
         arm["port"] = str(devices / name)

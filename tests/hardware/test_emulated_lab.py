@@ -54,3 +54,12 @@ def test_a_lab_overwrites_nothing(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
     with pytest.raises(BadInput, match="not empty"):
         write_lab("koch", tmp_path)
+
+
+def test_a_rig_that_cannot_be_leaves_no_lab_behind(tmp_path: Path) -> None:
+    write_lab("koch", tmp_path / "lab")
+    rig = tmp_path / "lab" / "rig.yaml"
+    rig.write_text(rig.read_text().replace("velocity: 5.0", "velocity: 180"))
+    with pytest.raises(BadInput, match="velocity 180; allowed"):
+        write_lab(str(tmp_path / "lab"), tmp_path / "another")
+    assert not (tmp_path / "another").exists()

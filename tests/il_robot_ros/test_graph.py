@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from il_robot.errors import BadInput
@@ -116,6 +116,7 @@ def test_an_unknown_graph_and_a_pair_without_a_value_are_refused() -> None:
     assert parse(["dataset:=a:=b", "operator:="]) == {"dataset": "a:=b", "operator": ""}
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # the alphabet of all texts is made at its first use
 @given(st.dictionaries(st.sampled_from("abc"), st.one_of(st.text(), st.integers(), st.booleans(), st.floats(-1, 1))))
 def test_a_command_carries_every_value_with_its_type(parameters: dict[str, str | int | float | bool]) -> None:
     command = Process("sim", parameters).command
