@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from il_robot.control.ensemble import ChunkExecution
 from il_robot.control.safety import SafetyGate
 from il_robot.control.takeover import Takeover, apart
@@ -68,6 +70,8 @@ class Session:
     _fresh_after_ns: int = field(default=0, init=False)
     """Chunks predicted from older observations belong to another driver."""
     _held: bool = field(default=False, init=False)
+    _apart: Floats | None = field(default=None, init=False)
+    """(J,) leader less follower, as far as the leaders that mirror have not taken it up."""
 
     def tick(self, now_ns: int, inputs: Inputs) -> Outcome:
         """Decide this tick's action. Raises Fault when the followers' position is not finite at the start."""
@@ -97,7 +101,21 @@ class Session:
             intervention=drive.intervention,
             gate=done,
         )
-        return Outcome(step, None if self.takeover.human_drives else action, faults)
+        return Outcome(step, self._mirror(inputs.leader, action), faults)
+
+    def _mirror(self, leader: Floats | None, action: Floats) -> Floats | None:
+        """The leaders go after the followers. What they are apart at first is taken up slowly: there may be hands on
+        them, or near."""
+        if self.takeover.human_drives:
+            self._apart = None
+            return None
+        if self._apart is None and leader is not None and np.isfinite(leader).all():
+            self._apart = leader - action
+        if self._apart is None:
+            return action
+        mirror = action + self._apart
+        self._apart = self._apart - np.clip(self._apart, -self.takeover.home_step, self.takeover.home_step)
+        return mirror
 
     def _leader_away(self, leader: Floats | None) -> tuple[str, ...]:
         """A hold under the human's hands ends only with the leader at its follower: it may have been dropped

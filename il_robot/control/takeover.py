@@ -59,7 +59,7 @@ class Takeover:
     Args:
         demonstrating: no policy at all: the human drives from start to end.
         home: (J,) where the followers wait between episodes.
-        home_step: (J,) how far they go towards it in one tick.
+        home_step: (J,) how far they go towards it in one tick, and a leader towards its follower.
         blend_ns: how long a difference takes to decay.
         align: largest leader-follower difference [rad, opening] at which the human may take over at once.
     """
@@ -69,7 +69,7 @@ class Takeover:
     ) -> None:
         self._state = State.DEMONSTRATING if demonstrating else State.IDLE
         self._home = home
-        self._home_step = home_step
+        self.home_step = home_step
         self._engaged = False
         self._blend_ns = blend_ns
         self.align = align
@@ -146,7 +146,7 @@ class Takeover:
             case State.HUMAN:
                 return Drive(self._follow(leader, last, now_ns), Mode.HUMAN, self._interventions)
             case State.IDLE:
-                return Drive(last + np.clip(self._home - last, -self._home_step, self._home_step), Mode.TRANSITION, 0)
+                return Drive(last + np.clip(self._home - last, -self.home_step, self.home_step), Mode.TRANSITION, 0)
             case State.ALIGNING:
                 return Drive(last, Mode.TRANSITION, self._interventions)
             case State.RETURNING:

@@ -258,3 +258,25 @@ def test_random_sessions_stay_smooth_inside_and_hold_on_faults(
         assert (outcome.mirror is None) == (bench.state is State.HUMAN)
         assert (step.mode is Mode.HUMAN) == (bench.state is State.HUMAN)
         assert not (step.mode is Mode.ROBOT and step.intervention)
+
+
+@pytest.mark.parametrize("predicting", [True, False])
+def test_a_leader_let_go_of_far_from_its_follower_comes_to_it_slowly(bench: Bench, predicting: bool) -> None:
+    """There may still be a hand on it."""
+    bench.tick(bench.chunk(0.1), presses=1)
+    assert bench.state is State.HUMAN
+    bench.leader = bench.leader + np.float32(0.25)
+    away = bench.leader
+    outcome = bench.tick(bench.chunk(0.1), presses=1)
+    assert outcome.mirror is not None
+    slow = bench.session.takeover.home_step
+    followed = outcome.step.action
+    np.testing.assert_allclose(outcome.mirror, away, atol=1e-5)
+    for _ in range(60):
+        before = bench.leader
+        outcome = bench.tick(*([bench.chunk(0.1)] if predicting else []))
+        assert outcome.mirror is not None
+        moved = np.abs((outcome.mirror - before) - (outcome.step.action - followed))
+        followed = outcome.step.action
+        assert (moved <= slow + 1e-5).all()
+    np.testing.assert_allclose(bench.leader, bench.qpos, atol=1e-5)
