@@ -59,6 +59,8 @@ class Bus:
         self._attempts = 0
         self._in_doubt: set[int] = set()
         """Servos that still owe an answer."""
+        self._behind = False
+        """Whether answers of before may still come, from an adapter that stalls."""
         self._wire = Wire(port, baud, reply_s)
 
     def reopen(self) -> None:
@@ -129,11 +131,17 @@ class Bus:
             answers = exchange(servo_ids, first.address, size + self._attempts % 3)
             if all(answer.ok for answer in answers):
                 self._judge_fast(fast, attempt)
+                if self._behind:
+                    # Whole, but perhaps to a question of before, as old as the stall is long.
+                    self._behind = False
+                    self._wire.discard()
+                    return self.sync_read(servo_ids, first, last)
                 self.health.consecutive_lost = 0
                 for servo_id, answer in zip(servo_ids, answers, strict=True):
                     self._note_alert(servo_id, answer.error)
                 return {i: answer.data[:size] for i, answer in zip(servo_ids, answers, strict=True)}
             self.health.corrupt += answers[-1].result != COMM_RX_TIMEOUT
+        self._behind = True
         self.health.lost += 1
         self.health.consecutive_lost += 1
         return None
@@ -170,6 +178,7 @@ class Bus:
             if answer.ok:
                 break
             self._in_doubt.add(servo_id)
+            self._behind = True
         if answer.result == COMM_RX_TIMEOUT:
             raise Fault(f"bus {self.port}: servo {servo_id} does not answer ({doing}); check power and cable")
         if not answer.ok:

@@ -58,7 +58,7 @@ class WaitPort(PortHandler):  # type: ignore[misc]
     def write(self, packet: bytes) -> int:
         """How many bytes went out: fewer than there are when the system's buffer is full."""
         try:
-            return os.write(self.ser.fd, packet)
+            return os.write(self.ser.fileno(), packet)
         except BlockingIOError:
             return 0
 
@@ -68,7 +68,7 @@ class WaitPort(PortHandler):  # type: ignore[misc]
             return b""
         if not self._received:
             left_s = (self.packet_timeout - self.getTimeSinceStart()) / 1e3
-            if not select.select([self.ser.fd], [], [], max(0.0, left_s))[0]:
+            if not select.select([self.ser.fileno()], [], [], max(0.0, left_s))[0]:
                 return b""
             self._receive()
         taken = bytes(self._received[:length])
@@ -77,12 +77,12 @@ class WaitPort(PortHandler):  # type: ignore[misc]
 
     def discard(self, quiet_s: float) -> None:
         """Throws away what came and still comes, until so long nothing does."""
-        while select.select([self.ser.fd], [], [], quiet_s)[0]:
+        while select.select([self.ser.fileno()], [], [], quiet_s)[0]:
             self._receive()
         self._received.clear()
 
     def _receive(self) -> None:
-        received = os.read(self.ser.fd, 4096)
+        received = os.read(self.ser.fileno(), 4096)
         if not received:
             raise OSError(errno.EIO, "ready to read, but nothing comes")
         self._received += received
@@ -191,6 +191,11 @@ class Wire:
                     return [Answer(OK, part[0], part[2:]) for part in parts]
             self._port.discard(QUIET_S)
         return [Answer(result if result != OK else COMM_RX_CORRUPT)]
+
+    def discard(self) -> None:
+        """Throws away what is still on its way. Raises Fault when the port is gone."""
+        with self._used():
+            self._port.discard(QUIET_S)
 
     def catch_up(self, servo_id: int) -> bool:
         """After a lost answer: makes sure that it cannot come later. Whether the servo answers again.

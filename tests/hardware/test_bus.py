@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import select
 import threading
+import time
+import tty
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import serial
 
 from hardware import control_table as table
 from hardware.bus import Bus
@@ -229,3 +234,66 @@ def test_a_port_has_one_user(bus: Bus, emulated: EmulatedBus) -> None:
 def test_a_value_that_does_not_fit_is_bad_input(bus: Bus) -> None:
     with pytest.raises(BadInput, match="Torque_Enable: 300 does not fit 1 unsigned bytes"):
         bus.write(1, table.TORQUE_ENABLE, 300)
+
+
+def test_a_port_that_is_not_there_is_a_fault_also_after_trying_to_open_it(bus: Bus, emulated: EmulatedBus) -> None:
+    emulated.do("unplug")
+    with pytest.raises(Fault, match="cannot open"):
+        bus.reopen()
+    with pytest.raises(Fault, match="not open"):
+        bus.sync_read(IDS, FIRST, LAST)
+    with pytest.raises(Fault, match="not open"):
+        bus.sync_write(table.GOAL_POSITION, {1: 1000})
+    with pytest.raises(Fault, match="not open"):
+        bus.read(1, table.PRESENT_POSITION)
+
+
+class Adapter:
+    """Between a driver and its servos; while it stalls, answers lie in it."""
+
+    def __init__(self, behind: str) -> None:
+        self._master, self._slave = os.openpty()
+        tty.setraw(self._slave)
+        self.port = os.ttyname(self._slave)
+        self.stalls = threading.Event()
+        self._ended = threading.Event()
+        self._servos = serial.Serial(behind, 1_000_000, timeout=0)
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        held = b""
+        while not self._ended.is_set():
+            for fd in select.select([self._master, self._servos.fd], [], [], 0.005)[0]:
+                if fd == self._master:
+                    os.write(self._servos.fd, os.read(fd, 4096))
+                else:
+                    held += os.read(fd, 4096)
+            if held and not self.stalls.is_set():
+                os.write(self._master, held)
+                held = b""
+
+    def close(self) -> None:
+        self._ended.set()
+        self._thread.join()
+        self._servos.close()
+        os.close(self._master)
+        os.close(self._slave)
+
+
+@pytest.mark.parametrize("fast", [True, False])
+@pytest.mark.parametrize("lost", [2, 3])
+def test_after_an_adapter_stalled_no_position_is_from_before(emulated: EmulatedBus, fast: bool, lost: int) -> None:
+    """Nor when as many answers lie in it as there are lengths to tell them by."""
+    with contextlib.closing(Adapter(emulated.port)) as adapter:
+        bus = Bus(adapter.port, reply_s=0.02)
+        adapter.stalls.set()
+        for _ in range(lost):
+            bus.fast_read = fast
+            assert positions(bus) is None
+        emulated.do("place", ticks={"1": 1500})
+        adapter.stalls.clear()
+        time.sleep(0.05)
+        read = [positions(bus) for _ in range(6)]
+        bus.close()
+    assert {found[1] for found in read if found} == {1500}
