@@ -135,7 +135,7 @@ class DynamixelArm:
 
     def torque_on(self) -> None:
         """Stiffens where it stands: the goal is set to the present position first, so nothing jumps. Raises Fault."""
-        self._limp.sent(None)
+        self._limp.expect(torque=True)
         self.settle()
         here = self.here()
         self._turn[self._single_turn] = 0  # position mode drops whole turns when the torque comes on
@@ -146,7 +146,7 @@ class DynamixelArm:
 
     def torque_off(self, joints: Sequence[str] | None = None) -> None:
         """Frees all joints, or those named. An arm that stands up falls. Raises Fault."""
-        self._limp.sent(None)
+        self._limp.expect(torque=False)
         freed = {servo.id: 0 for servo in self.servos if joints is None or servo.joint in joints}
         self.bus.sync_write(table.TORQUE_ENABLE, freed)
         for servo_id in freed:
@@ -166,7 +166,7 @@ class DynamixelArm:
         Only for servos in current-based position mode: their Goal_Current is the force, their goal the direction.
         Raises Fault.
         """
-        self._limp.sent(None)
+        self._limp.expect(torque=False)
         chosen = [row for row, joint in enumerate(self.joints) if joint in joints]
         units = np.rint(np.abs(amperes) / self._effort_unit[self._rows]).astype(np.int64)
         way = np.sign(amperes * self._scale.scale).astype(np.int64) * PUSH_TICKS

@@ -26,15 +26,20 @@ class LimpWatch:
     def __init__(self, bus: Bus, mains: Sequence[Servo], watched: NDArray[np.bool_]) -> None:
         """``watched`` (J,): not grippers, which grip."""
         self._bus, self._mains, self._watched = bus, mains, watched
+        self._free = False
         self._goal: NDArray[np.int64] | None = None
         self._away = 0
         self._limp: list[Servo] = []
 
-    def sent(self, goal: NDArray[np.int64] | None) -> None:
-        """(J,) ticks that all servos hold or go to; None: the arm is free, as it should be."""
-        self._goal = goal
-        if goal is None:
-            self._away, self._limp = 0, []
+    def expect(self, *, torque: bool) -> None:
+        """From now on the arm has its torque, or none (or what carries its weight): what was sent before is past."""
+        self._free = not torque
+        self._goal, self._away, self._limp = None, 0, []
+
+    def sent(self, goal: NDArray[np.int64]) -> None:
+        """(J,) ticks that all servos hold or go to. A free arm goes nowhere: one that comes late means nothing."""
+        if not self._free:
+            self._goal = goal
 
     def look(self, ticks: NDArray[np.int64]) -> Sequence[Servo]:
         """The servos found without torque, from where the arm was read (J,). They stay so until the arm is freed."""
@@ -44,6 +49,6 @@ class LimpWatch:
         self._away = self._away + 1 if away.any() else 0
         if self._away and self._away % ASK_AFTER == 0:
             with contextlib.suppress(Fault):  # an answer that is lost now comes next time
-                asked = [servo for servo, far in zip(self._mains, away, strict=True) if far]
-                self._limp = [servo for servo in asked if not self._bus.read(servo.id, table.TORQUE_ENABLE)]
+                asked = [servo for servo, far in zip(self._mains, away, strict=True) if far and servo not in self._limp]
+                self._limp += [servo for servo in asked if not self._bus.read(servo.id, table.TORQUE_ENABLE)]
         return self._limp
