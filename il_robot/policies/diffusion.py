@@ -28,6 +28,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -83,8 +84,9 @@ class Diffusion(nn.Module):
         self.observation = ObservationVector(inputs, config.unet.vision, config.unet.image_width)
         self.unet = UNet(config.unet, len(inputs.joints), self.observation.size)
         self.register_buffer("kept_T", kept_signal(config.train_steps), persistent=False)
-        steps = torch.linspace(config.train_steps - 1, 0, config.sample_steps).round().int()
-        self._sampled: list[int] = steps.tolist()
+        # Not by torch: a network is built without memory, too, and such tensors have no values.
+        steps = np.linspace(config.train_steps - 1, 0, config.sample_steps)
+        self._sampled = [round(float(step)) for step in steps]
 
     def loss(self, batch: Batch) -> Loss:
         action = held(batch.action_BkJ, batch.pad_Bk)

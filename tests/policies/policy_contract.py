@@ -101,6 +101,14 @@ class PolicyContract(ABC):
         assert network.loss(batch).total.shape == ()
 
     @EVERY
+    def test_it_is_built_without_memory(self, inputs: Inputs) -> None:
+        """What a checkpoint claims to need is looked at before it is given."""
+        with torch.device("meta"):
+            bare = self.network(inputs)
+        shapes = {name: tensor.shape for name, tensor in self.network(inputs).state_dict().items()}
+        assert {name: tensor.shape for name, tensor in bare.state_dict().items()} == shapes
+
+    @EVERY
     @pytest.mark.parametrize("filler", [1e6, float("nan")])
     def test_padding_never_enters_the_loss(self, inputs: Inputs, filler: float) -> None:
         network, batch = self.network(inputs), random_batch(inputs, 4, 6)

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from demonstrations import RIG, demonstrations
 from safetensors.torch import load_file, save_file
 
 from il_robot.errors import BadInput
+from il_robot.policies.catalogue import PolicyName
 from il_robot.rig import Rig
 from il_robot.training.checkpoint import weights_path
 from il_robot.training.loaded_policy import load_policy
@@ -51,6 +53,15 @@ def test_it_predicts_chunks_stamped_with_their_observation(run: Path) -> None:
     assert (chunk.start_ns, chunk.period_ns) == (40_000_000, 20_000_000)
     np.testing.assert_array_equal(policy.predict(seen(24, 32)).qpos, chunk.qpos)
     assert policy.predict(seen(48, 64)).qpos.shape == (4, 3), "any size the rig delivers"
+
+
+@pytest.mark.parametrize("name", get_args(PolicyName))
+def test_every_policy_drives_from_what_its_training_saved(name: PolicyName, tmp_path: Path) -> None:
+    demonstrations(tmp_path / "data", episodes=3, steps=12)
+    train(name, (tmp_path / "data",), out=tmp_path / "run", steps=1, batch=4, chunk_size=4)
+    chunk = load_policy(tmp_path / "run", RIG).predict(seen(24, 32))
+    assert chunk.qpos.shape == (4, 3)
+    assert np.isfinite(chunk.qpos).all()
 
 
 def test_a_policy_with_a_history_looks_back_until_reset(tmp_path: Path) -> None:
