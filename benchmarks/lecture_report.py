@@ -49,9 +49,9 @@ the same {starts} fresh starts, 400 steps each.
   In brackets the 95 % interval (Wilson) over all starts of all seeds. CPU min: of one training, mean over the seeds.
 - Chunks are ensembled unless a row says otherwise.
 
-A baseline that does better here than in the lecture differs from the lecture's in two things: it predicts chunks
-(of 50 actions, RT-1's of 10) where the paper's predict one action at a time, and, with `state`, it is told where the
-cube is. The rows with one action are as the paper's in the first. None was made weaker.
+A baseline that does better here than in the lecture differs from the lecture's in two things: it predicts chunks of
+50 actions where the paper's predict one at a time, and, with `state`, it is told where the cube is. The rows with one
+action are as the paper's in the first. None was made weaker.
 """
 
 
@@ -147,6 +147,7 @@ class Report:
 
     def write(self, file: Path) -> None:
         """Writes ``file`` anew, and the plot beside it."""
+        file.parent.mkdir(parents=True, exist_ok=True)
         draw(self.results, file.with_suffix(".png"))
         file.write_text("\n".join([*self.head(file), *self.tables()]), encoding="utf-8")
 
