@@ -116,7 +116,10 @@ class Wire:
         self.open()
 
     def open(self) -> None:
-        """Opens the port, again if it was open. Raises Fault."""
+        """Opens the port, again if it was open; what it had not sent by then is never sent. Raises Fault."""
+        if self._port.is_open:
+            with contextlib.suppress(*PORT_ERRORS):
+                self._port.ser.reset_output_buffer()
         self.close()
         with self._used("cannot open"):
             self._port.setBaudRate(self._baud)

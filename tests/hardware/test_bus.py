@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import signal
 import threading
 import time
 import tty
@@ -246,6 +247,20 @@ def test_a_port_that_is_not_there_is_a_fault_also_after_trying_to_open_it(bus: B
         bus.sync_write(table.GOAL_POSITION, {1: 1000})
     with pytest.raises(Fault, match="not open"):
         bus.read(1, table.PRESENT_POSITION)
+
+
+def test_what_a_stuck_port_had_not_sent_is_forgotten_with_it(bus: Bus, emulated: EmulatedBus) -> None:
+    """Its servos would run after commands of long ago once it moves on."""
+    bus.write(1, table.GOAL_POSITION, 0)
+    os.kill(emulated.pid, signal.SIGSTOP)
+    with pytest.raises(Fault, match="writing Goal_Position to 3 servos failed"):
+        for goal in range(4000):
+            bus.sync_write(table.GOAL_POSITION, {1: goal, 2: 1, 4: 1})
+    bus.reopen()
+    os.kill(emulated.pid, signal.SIGCONT)
+    time.sleep(0.3)
+    # A pseudo-terminal has handed over 4096 bytes by then, which a wire would have carried.
+    assert emulated.do("state")[1]["Goal_Position"] < 4096 / 20
 
 
 class Adapter:
