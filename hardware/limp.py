@@ -26,19 +26,22 @@ class LimpWatch:
     def __init__(self, bus: Bus, mains: Sequence[Servo], watched: NDArray[np.bool_]) -> None:
         """``watched`` (J,): not grippers, which grip."""
         self._bus, self._mains, self._watched = bus, mains, watched
-        self._free = False
+        self._late_allowed = 0
         self._goal: NDArray[np.int64] | None = None
         self._away = 0
         self._limp: list[Servo] = []
 
     def expect(self, *, torque: bool) -> None:
         """From now on the arm has its torque, or none (or what carries its weight): what was sent before is past."""
-        self._free = not torque
+        self._late_allowed = 0 if torque else 1
         self._goal, self._away, self._limp = None, 0, []
 
     def sent(self, goal: NDArray[np.int64]) -> None:
-        """(J,) ticks that all servos hold or go to. A free arm goes nowhere: one that comes late means nothing."""
-        if not self._free:
+        """(J,) ticks that all servos hold or go to. One may come to a free arm, having waited while it was freed; more
+        mean that somebody takes it for stiff."""
+        if self._late_allowed:
+            self._late_allowed -= 1
+        else:
             self._goal = goal
 
     def look(self, ticks: NDArray[np.int64]) -> Sequence[Servo]:

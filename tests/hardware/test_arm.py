@@ -397,3 +397,5 @@ def test_a_command_that_comes_late_to_a_free_arm_is_no_cause_for_alarm(aloha: La
     leader.command(stood)
     aloha.place(leader, stood + np.array([0.6, 0, 0, 0, 0, 0, 0], np.float32))
     assert [leader.complaint() for _ in range(12) if leader.read() is not None][-1] is None
+    leader.command(stood)  # more than one: somebody takes it for stiff
+    assert "No torque" in ([leader.complaint() for _ in range(12) if leader.read() is not None][-1] or "")
