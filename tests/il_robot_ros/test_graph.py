@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import getpass
 import itertools
 import json
 import os
@@ -57,6 +58,22 @@ def test_every_parameter_given_is_one_the_node_declares(name: str, arguments: di
             if isinstance(node, ast.ClassDef) and node.name == "Parameters"
         )
         assert set(process.parameters) <= declared | {"use_sim_time"}
+
+
+@pytest.mark.parametrize(
+    ("rig", "said", "told"),
+    [
+        ("sim", {}, ("transfer_cube", "scripted")),
+        ("aloha", {}, ("unnamed", getpass.getuser())),
+        ("aloha", {"task": "fold towel", "operator": "mara"}, ("fold towel", "mara")),
+    ],
+)
+def test_an_episode_of_a_real_rig_is_never_called_simulated(
+    rig: str, said: dict[str, str], told: tuple[str, str]
+) -> None:
+    processes = graph("collect").processes({"rig": rig, "dataset": "data", **said})
+    (recorder,) = (process for process in processes if process.name == "recorder")
+    assert (recorder.parameters["task"], recorder.parameters["operator"]) == told
 
 
 @pytest.mark.parametrize("name", sorted(set(GRAPHS) - {"teleop"}))

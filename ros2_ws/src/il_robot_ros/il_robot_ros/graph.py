@@ -8,6 +8,7 @@ No ROS import here: the graph can be read, listed and tested without it.
 from __future__ import annotations
 
 import atexit
+import getpass
 import json
 import os
 import sys
@@ -129,13 +130,13 @@ _DATASET = Argument("dataset", None, "folder that the episodes go to; made if th
 _POLICY = Argument("policy", None, "the run folder of a trained policy")
 _EPISODE = Argument("episode", None, "the episode (a folder *.zarr) whose actions are sent again")
 RIG = Argument("rig", "sim", "the rig: a name (sim) or the path of a rig.yaml")
-TASK = Argument("task", "transfer_cube", "what is being done; in simulation: which scene is built")
+TASK = Argument("task", "", "what is being done; simulated: which scene is built, transfer_cube unless said")
 EPISODES = Argument("episodes", "0", "episodes until the run ends by itself (scripted operator); 0 = until Ctrl-C")
 SEED = Argument("seed", "0", "seed of the simulated scene; each episode takes the next one")
 _FRESH = replace(SEED, default="1000")
 """A policy is deployed at starts where, unless somebody asks for it, no demonstration began."""
 PEDAL = Argument("pedal", RIG_PEDAL, "rig (what the rig has; simulated: scripted), keyboard, or a serial port's path")
-OPERATOR = Argument("operator", "scripted", "name of the operator, kept in every episode")
+OPERATOR = Argument("operator", "", "who moves the leaders, kept in every episode; else scripted or your login")
 STYLE = Argument("style", "closed_loop", f"how the scripted operator moves: {', '.join(STYLES)}")
 KNOCK = Argument("knock_at", "-1", "simulation: knock the cube away this many steps into an episode; -1 = never")
 EXECUTION = (
@@ -213,7 +214,7 @@ def _rig_processes(given: Mapping[str, str], frees_leaders: bool = False) -> tup
     if not 0 < speed <= 100:
         raise BadInput(f"speed:={given['speed']}; allowed: above 0, at most 100")
     if _simulated(given):
-        task = _choice(given, "task", TASKS)
+        task = _choice({**given, "task": _whose(given)["task"]}, "task", TASKS)
         simulator = Process("sim", {**shared, "task": task, "seed": _integer(given, "seed"), "speed": speed})
         device = str(_pedal_link()) if given["pedal"] == RIG_PEDAL else given["pedal"]
         return simulator, Process("pedal", {**shared, "device": device})
@@ -242,8 +243,14 @@ def _control(given: Mapping[str, str], autonomous: bool, **more: Value) -> Proce
 
 
 def _recorder(given: Mapping[str, str], policy: str) -> Process:
-    told: dict[str, Value] = {"dataset": given["dataset"], "task": given["task"], "operator": given["operator"]}
-    return Process("recorder", {**_shared(given), **told, "policy": policy})
+    return Process("recorder", {**_shared(given), **_whose(given), "dataset": given["dataset"], "policy": policy})
+
+
+def _whose(given: Mapping[str, str]) -> dict[str, str]:
+    """What an episode's task is and who its operator. Where nobody says so, a real one must not look simulated."""
+    simulated = _simulated(given)
+    task = given["task"] or ("transfer_cube" if simulated else "unnamed")
+    return {"task": task, "operator": given["operator"] or ("scripted" if simulated else getpass.getuser())}
 
 
 def _puppeteer(given: Mapping[str, str], role: str, **more: Value) -> tuple[Process, ...]:
