@@ -47,19 +47,20 @@ def emulate(out: Positional[Path], /, *, rig: str = "aloha") -> int:
         out: the folder to make, or one made before.
         rig: the rig to imitate: a name, or a folder.
     """
-    from hardware.emulated_lab import Hands, open_lab, write_lab
+    from hardware.emulated_lab import Hands, open_lab, the_only_one, write_lab
     from hardware.pedal import KeyboardPedal
 
-    if (out / "hardware.yaml").is_file():
-        (out / "devices").mkdir(exist_ok=True)  # a lab from before, perhaps calibrated since
-    else:
+    if not (out / "hardware.yaml").is_file():  # else it is a lab from before, perhaps calibrated since
         write_lab(rig, out)
-    described, wiring, calibration, emulated = open_lab(out)
-    with emulated, contextlib.ExitStack() as keyboard:
+    with the_only_one(out), contextlib.ExitStack() as opened:
+        (out / "devices").mkdir(exist_ok=True)
+        described, wiring, calibration, emulated = open_lab(out)
+        opened.callback(shutil.rmtree, out / "devices")
+        opened.enter_context(emulated)
         keys: KeyboardPedal | None = None
         with contextlib.suppress(Fault):  # without a terminal nobody presses the pedal
             keys = KeyboardPedal(described.pedal)
-            keyboard.callback(keys.close)
+            opened.callback(keys.close)
 
         def press() -> bool:
             for event in keys.events() if keys else ():
@@ -69,5 +70,4 @@ def emulate(out: Positional[Path], /, *, rig: str = "aloha") -> int:
         print(f"running: rig {out}; keys are its pedal (space, r, s, d); Ctrl-C ends it", flush=True)
         with contextlib.suppress(KeyboardInterrupt):
             Hands(described, wiring, calibration, emulated).run(press)
-    shutil.rmtree(out / "devices")
     return 0

@@ -6,6 +6,8 @@ Every driver is the real one. For trying the commands and the graph of a real ri
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import os
 import shutil
 import threading
 import time
@@ -49,6 +51,23 @@ def write_lab(rig: str, folder: Path) -> Path:
     wiring["pedal"] = {"kind": "serial", "port": str(devices / "pedal")}
     (folder / "hardware.yaml").write_text(yaml.safe_dump(wiring, sort_keys=False), encoding="utf-8")
     return devices
+
+
+@contextlib.contextmanager
+def the_only_one(folder: Path) -> Iterator[None]:
+    """As long as the ``with`` lasts, the lab in ``folder`` is this program's: two would replace each other's devices.
+
+    The lock is the kernel's: it goes with the process, however that ends. Raises BadInput.
+    """
+    lock = os.open(folder / ".running", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BadInput(f"{folder}: this lab runs already; end that one first, or name another folder") from None
+        yield
+    finally:
+        os.close(lock)
 
 
 class Hands:

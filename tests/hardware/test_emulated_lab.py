@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hardware.commands import emulate
 from hardware.doctor import Doctor
-from hardware.emulated_lab import Hands, open_lab, write_lab
+from hardware.emulated_lab import Hands, open_lab, the_only_one, write_lab
 from hardware.findings import Verdict
 from hardware.rig_arms import RigArms
 from il_robot.control.rate import SystemClock
@@ -63,3 +64,12 @@ def test_a_rig_that_cannot_be_leaves_no_lab_behind(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="velocity 180; allowed"):
         write_lab(str(tmp_path / "lab"), tmp_path / "another")
     assert not (tmp_path / "another").exists()
+
+
+def test_a_second_lab_in_the_same_folder_is_refused_and_leaves_the_first_its_devices(tmp_path: Path) -> None:
+    write_lab("koch", tmp_path / "lab")
+    with the_only_one(tmp_path / "lab"), pytest.raises(BadInput, match="lab: this lab runs already"):
+        emulate(tmp_path / "lab")
+    assert (tmp_path / "lab" / "devices").is_dir()
+    with the_only_one(tmp_path / "lab"):
+        pass
