@@ -153,6 +153,10 @@ class DynamixelArm:
             if self.bus.read(servo_id, table.TORQUE_ENABLE):
                 raise Fault(f"arm {self.name}: servo {servo_id} keeps its torque")
 
+    def has_torque(self) -> bool:
+        """Whether any servo has torque. Raises Fault."""
+        return any(self.bus.read(servo.id, table.TORQUE_ENABLE) for servo in self.servos)
+
     def stiffen(self, joints: Sequence[str]) -> None:
         """Torque for these joints only, towards the goals they have. Raises Fault."""
         for servo in self.servos:

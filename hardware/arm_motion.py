@@ -5,8 +5,9 @@ Before an arm's thread runs and after it ended; the caller's thread owns the bus
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
@@ -26,6 +27,14 @@ SETTLE_S = 0.4
 """Watched this long at the end: more than BEHIND_TICKS."""
 
 
+class ArmFault(Fault):
+    """What is wrong with one arm of several."""
+
+    def __init__(self, arm: DynamixelArm, fault: Fault) -> None:
+        super().__init__(str(fault))
+        self.arm = arm
+
+
 def move_slowly(
     targets: Mapping[DynamixelArm, Floats],
     clock: Clock,
@@ -36,10 +45,13 @@ def move_slowly(
     """Moves several arms together in straight joint lines, eased in and out, in ``seconds`` or longer.
 
     No joint goes faster than ``speed`` [rad/s]. The arms must have torque. ``keep_on`` is asked every tick: once
-    False, all hold where they are. Returns whether they arrived. Raises Fault when an arm stops answering or
+    False, all hold where they are. Returns whether they arrived. Raises ArmFault when an arm stops answering or
     stays behind; every arm holds then.
     """
-    starts = {arm: arm.here() for arm in targets}
+    starts: dict[DynamixelArm, Floats] = {}
+    for arm in targets:
+        with _of(arm):
+            starts[arm] = arm.here()
     way = max(float(np.abs(target - starts[arm]).max()) for arm, target in targets.items())
     # The eased path is pi/2 times as fast in its middle as on average.
     steps = math.ceil(max(seconds, way * math.pi / 2 / speed) * RATE_HZ)
@@ -51,22 +63,46 @@ def move_slowly(
         eased = (1 - math.cos(math.pi * step / steps)) / 2
         for arm, target in targets.items():
             goal = (starts[arm] + (target - starts[arm]) * eased).astype(np.float32)
-            watches[arm].check(goal)
-            arm.command(goal)
+            with _of(arm):
+                watches[arm].check(goal)
+                arm.command(goal)
     for _ in range(round(RATE_HZ * SETTLE_S)):
         loop.wait()
         for arm, target in targets.items():
-            watches[arm].check(target)
+            with _of(arm):
+                watches[arm].check(target)
     return True
 
 
 def sleep_and_free(
     targets: Mapping[DynamixelArm, Floats], clock: Clock, seconds: float = 2.0, speed: float = SLOW_PER_S
-) -> None:
-    """Moves arms to their sleep poses and takes their torque only there. Raises Fault; in doubt an arm holds."""
-    if move_slowly(targets, clock, seconds, speed=speed):
-        for arm in targets:
-            arm.torque_off()
+) -> list[ArmFault]:
+    """Moves arms to their sleep poses and takes their torque only there; what kept an arm from it, one for each.
+
+    Such an arm stays as it is and keeps no other from going: those hold for a moment, then start anew.
+    """
+    faults: list[ArmFault] = []
+    left = dict(targets)
+    while left:
+        try:
+            if not move_slowly(left, clock, seconds, speed=speed):
+                break
+            for arm in list(left):
+                with _of(arm):
+                    arm.torque_off()
+                del left[arm]
+        except ArmFault as fault:
+            faults.append(fault)
+            del left[fault.arm]
+    return faults
+
+
+@contextlib.contextmanager
+def _of(arm: DynamixelArm) -> Iterator[None]:
+    try:
+        yield
+    except Fault as fault:
+        raise ArmFault(arm, fault) from None
 
 
 class _Watch:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 
 from calibration.arm import RigCalibration
 from hardware.arm import DynamixelArm
-from hardware.arm_motion import SLOW_PER_S, move_slowly, sleep_and_free
+from hardware.arm_motion import SLOW_PER_S, ArmFault, move_slowly, sleep_and_free
 from hardware.arm_setup import inspect_arm, set_up_arm
 from hardware.bus import REPLY_S, Bus
 from hardware.closing import ClosingTogether
 from hardware.wiring import Wiring
 from il_robot.control.rate import Clock, DeadlineLoop
+from il_robot.errors import Fault
 from il_robot.rig import Rig
 from il_robot.types import Floats
 
@@ -95,11 +96,25 @@ class RigArms(ClosingTogether):
                 return True
         return False
 
-    def go_to_sleep(self, clock: Clock, seconds: float = 2.0, also: Sequence[DynamixelArm] = ()) -> None:
-        """Moves the followers to their sleep pose and frees them there, then the arms in ``also``. Raises Fault.
+    def go_to_sleep(self, clock: Clock, seconds: float = 2.0) -> None:
+        """Moves the followers to their sleep pose and frees them there, then the leaders that have any torque.
 
-        Leaders are the operator's, but for those that carry themselves: nobody may be holding them.
+        A free leader is the operator's; nobody may be holding another. Raises Fault that names every arm that could
+        not: it stays as it is and keeps no other from going.
         """
-        for arms in (self.followers, also):
-            if arms:
-                sleep_and_free({arm: self._sleep[arm.name] for arm in arms}, clock, seconds, self._speed)
+        faults = sleep_and_free(self._to_sleep(self.followers), clock, seconds, self._speed)
+        standing: list[DynamixelArm] = []
+        for leader in self.leaders:
+            try:
+                if leader.has_torque():
+                    leader.stop_pushing()
+                    leader.torque_on()
+                    standing.append(leader)
+            except Fault as fault:
+                faults.append(ArmFault(leader, fault))
+        faults += sleep_and_free(self._to_sleep(standing), clock, seconds, self._speed)
+        if faults:
+            raise Fault("; ".join(f"{fault.arm.name} stays as it is, hold it: {fault}" for fault in faults))
+
+    def _to_sleep(self, arms: list[DynamixelArm]) -> dict[DynamixelArm, Floats]:
+        return {arm: self._sleep[arm.name] for arm in arms}

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -17,7 +20,7 @@ from calibration.rig_file import load_rig
 from hardware import control_table as table
 from hardware.arm import DynamixelArm
 from hardware.arm_loop import HOLD_AFTER, ArmLoop
-from hardware.arm_motion import move_slowly
+from hardware.arm_motion import move_slowly, sleep_and_free
 from hardware.emulated_rig import EmulatedRig
 from hardware.rig_arms import RigArms
 from hardware.wiring import load_wiring
@@ -194,6 +197,30 @@ def test_an_arm_that_is_held_back_is_noticed(aloha: Lab) -> None:
     aloha.follower_bus.do("block", ids=[4], lower=2000, upper=2100)
     with pytest.raises(Fault, match=r"elbow is \d\.\d\d rad behind a slow move"):
         move_slowly({aloha.follower: aloha.rig.start}, CLOCK, seconds=0.2, speed=FAST)
+    assert all(servo["Torque_Enable"] for servo in aloha.follower_bus.do("state").values())
+
+
+def test_a_lost_arm_is_named_and_keeps_no_other_from_going_to_sleep(aloha: Lab) -> None:
+    aloha.arms.set_up()
+    for arm in aloha.arms.arms.values():
+        arm.torque_on()
+    os.kill(aloha.follower_bus.pid, signal.SIGKILL)
+    with pytest.raises(Fault, match=r"^follower_left stays as it is, hold it: bus ") as raised:
+        aloha.arms.go_to_sleep(CLOCK, seconds=0.2)
+    assert "leader_left stays" not in str(raised.value)
+    assert np.abs(qpos(aloha.leader) - aloha.wiring.arms["leader_left"].sleep).max() < 5e-3
+    assert not any(servo["Torque_Enable"] for servo in aloha.leader_bus.do("state").values())
+
+
+def test_an_arm_that_is_lost_on_the_way_to_sleep_does_not_stop_the_others(aloha: Lab) -> None:
+    aloha.arms.set_up()
+    goals = {arm: np.array(aloha.wiring.arms[arm.name].sleep, np.float32) for arm in aloha.arms.arms.values()}
+    for arm in goals:
+        arm.torque_on()
+    threading.Timer(0.3, aloha.follower_bus.do, ["mute"], {"ids": [3]}).start()
+    (fault,) = sleep_and_free(goals, CLOCK, seconds=1.0, speed=FAST)
+    assert fault.arm is aloha.follower and "servo 3 (shoulder)" in str(fault)
+    assert not any(servo["Torque_Enable"] for servo in aloha.leader_bus.do("state").values())
     assert all(servo["Torque_Enable"] for servo in aloha.follower_bus.do("state").values())
 
 

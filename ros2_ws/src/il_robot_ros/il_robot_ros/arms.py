@@ -92,10 +92,7 @@ class ArmsNode:
         for loop in self._loops.values():
             loop.stop()
         self._say("going to sleep: keep clear")
-        unheld = [arms.arms[name] for name, leader in leaders.items() if leader.carries_itself]
-        for name in [arm.name for arm in unheld]:
-            leaders[name].take()
-        arms.go_to_sleep(self._clock, also=unheld)
+        arms.go_to_sleep(self._clock)
 
     def _connect(self, name: str, loop: ArmLoop, leader: Leader | None) -> None:
         arm = self._names[name]
