@@ -25,7 +25,7 @@ from il_robot.errors import Fault, IlRobotError
 def info(dataset: Positional[Path], /, as_json: AsJson = False) -> int:
     """Show what a dataset holds: episodes, steps, minutes, rates, lost frames, outcomes, size.
 
-    Exit code 0: shown, 1: shown but for episodes too damaged to be counted, 2: not a dataset.
+    Exit code 0: shown, 1: shown but for episodes that are not complete or not readable, 2: not a dataset.
 
     For example:
 
@@ -37,7 +37,7 @@ def info(dataset: Positional[Path], /, as_json: AsJson = False) -> int:
         as_json: print JSON for a script instead of a table.
     """
     summary = summarise(dataset)
-    code = 1 if summary.unreadable else 0
+    code = 1 if summary.unreadable or summary.left_out else 0
     if as_json:
         totals = {
             "steps": summary.steps,

@@ -296,3 +296,11 @@ def test_info_goes_on_without_an_episode_it_cannot_count(tmp_path: Path, capsys:
     data = json.loads(capsys.readouterr().out)
     assert data["unreadable"] == {"b": "control/intervention/c/0: 5 bytes or more where 84 belong"}
     assert [episode["name"] for episode in data["episodes"]] == ["a"]
+
+
+def test_info_tells_by_its_exit_code_that_an_episode_was_left_out(tmp_path: Path) -> None:
+    record(tmp_path, info_of(()), 20, episode_id="a")
+    path = record(tmp_path, info_of(()), 20, episode_id="b")
+    assert commands.info(tmp_path) == 0
+    (path / "zarr.json").unlink()
+    assert commands.info(tmp_path) == 1
