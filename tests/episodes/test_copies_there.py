@@ -145,6 +145,23 @@ def test_what_is_left_out_is_named(tmp_path: Path, capsys: pytest.CaptureFixture
             assert list(json.loads(told)["left_out"]) == [f"{data}/open.zarr", f"{data}/torn.zarr"]
 
 
+@pytest.mark.parametrize("kind", ["mcap", "lerobot --images jpeg"])
+@pytest.mark.parametrize("file", ["action/c/0/0", "images/cam_high/c/0/0/0/0"])
+def test_an_export_goes_on_without_a_damaged_episode(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str, file: str
+) -> None:
+    data = recording(tmp_path / "data").parent
+    damaged = recording(data, name="a") / file
+    damaged.write_bytes(damaged.read_bytes()[:-1] + b"?")
+    words = ["dataset", "export", *kind.split(), str(data)]
+    assert main([*words, str(tmp_path / "out"), "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert told["episodes"] == ["p"] and list(told["left_out"]) == [f"{data}/a.zarr"]
+    shutil.rmtree(data / "p.zarr")
+    assert main([*words, str(tmp_path / "none")]) == 2, "nothing is left to export"
+    assert "every episode is damaged" in capsys.readouterr().err and not (tmp_path / "none").exists()
+
+
 def test_trim_goes_on_without_an_episode_it_cannot_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = recording(tmp_path / "data").parent
     flipped(recording(data, name="flipped"))

@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from il_robot.episodes.answer import tracked
+from il_robot.episodes.columns import columns
 from il_robot.episodes.dataset import Dataset
 from il_robot.episodes.layout import Outcome, Validity
 from il_robot.episodes.reader import Episode
@@ -39,13 +41,31 @@ def appearing(out: Path) -> Iterator[Path]:
 def chosen_episodes(dataset: Path, outcome: Outcome | None) -> tuple[list[Episode], dict[str, str]]:
     """The complete episodes of ``dataset``, those of one outcome if given; and which it leaves out, folder -> why.
 
-    Raises BadInput when there is none.
+    Those with a wrong checksum are left out, too. Raises BadInput when there is none.
     """
     whole = Dataset(dataset)
-    episodes = [episode for episode in whole if outcome in (None, episode.outcome)]
-    if not episodes:
+    wanted = [episode for episode in whole if outcome in (None, episode.outcome)]
+    if not wanted:
         raise BadInput(f"{dataset}: no episode of outcome {outcome!r}")
-    return episodes, whole.left_out_paths
+    episodes, damage = [], {}
+    for episode in tracked(wanted, "checking"):
+        try:
+            _read_whole(episode)
+            episodes.append(episode)
+        except BadInput as error:
+            damage[str(episode.path)] = str(error)
+    if not episodes:
+        raise BadInput(f"{dataset}: every episode is damaged: {next(iter(damage.values()))}")
+    return episodes, {**whole.left_out_paths, **damage}
+
+
+def _read_whole(episode: Episode) -> None:
+    """Raises BadInput when a checksum is wrong or a piece is missing."""
+    for column in columns(episode.info):
+        episode.array(column.path)
+    for camera in episode.info.camera_names:
+        for t in np.flatnonzero(episode.validity(camera) != Validity.MISSING).tolist():
+            episode.frame_jpeg(camera, t)
 
 
 def filled_steps(episode: Episode, camera: str) -> NDArray[np.int64]:
