@@ -5,6 +5,9 @@ Axes: T steps, J joints.
 
 from __future__ import annotations
 
+import os
+import socket
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,8 @@ from il_robot.episodes.reader import Episode
 from il_robot.errors import BadInput, Fault
 
 _TIMELINE = "time"
+_VIEWER = "127.0.0.1", 9876
+"""Where a Rerun viewer listens."""
 
 
 def view(episode: Positional[Path], /, out: Path | None = None) -> int:
@@ -37,7 +42,9 @@ def view(episode: Positional[Path], /, out: Path | None = None) -> int:
         raise BadInput(f"{episode}: no step in it")
     stream = rerun.RecordingStream("il-robot", recording_id=shown.id)
     if out is None:
-        stream.spawn()
+        if not _can_show():
+            raise BadInput("no display to open the viewer on: write a file for another machine with --out FILE.rrd")
+        stream.spawn(port=_VIEWER[1])
     else:
         try:
             out.parent.mkdir(parents=True, exist_ok=True)
@@ -79,6 +86,19 @@ def log_episode(rerun: Any, stream: Any, episode: Episode) -> None:
             _set_time(stream, episode, int(episode.camera_ns[t, c]))
             image = rerun.EncodedImage(contents=episode.frame_jpeg(camera, t), media_type="image/jpeg")
             stream.log(f"cameras/{camera}", image)
+
+
+def _can_show() -> bool:
+    """Whether a window can be opened, or a viewer listens already, perhaps through a tunnel: ``spawn`` takes that."""
+    if sys.platform != "linux" or any(
+        os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "WAYLAND_SOCKET")
+    ):
+        return True
+    try:
+        socket.create_connection(_VIEWER, timeout=1.0).close()
+    except OSError:
+        return False
+    return True
 
 
 def _times(rerun: Any, episode: Episode, stamps: Any) -> Any:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import socket
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 import zarr
 
 from il_robot.cli import main
+from il_robot.episodes import view
 from il_robot.episodes.layout import Validity
 from il_robot.episodes.reader import Episode
 
@@ -39,6 +42,22 @@ def test_view_without_rerun_says_what_it_needs(tmp_path: Path, capsys: pytest.Ca
     episode = bimanual.dataset(tmp_path / "data", 1) / "ep_0.zarr"
     assert main(["dataset", "view", str(episode), "--out", str(tmp_path / "episode.rrd")]) == 2
     assert capsys.readouterr().err == "error: this needs rerun: pip install 'il-robot[view]'\n"
+
+
+@pytest.mark.skipif(not RERUN, reason="Rerun is not installed")
+@pytest.mark.skipif(sys.platform != "linux", reason="only there a variable tells of a display")
+def test_view_without_a_display_says_what_to_do(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "WAYLAND_SOCKET"):
+        monkeypatch.delenv(name, raising=False)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        monkeypatch.setattr(view, "_VIEWER", free.getsockname())
+        episode = bimanual.dataset(tmp_path / "data", 1) / "ep_0.zarr"
+        assert main(["dataset", "view", str(episode)]) == 2
+    told = capfd.readouterr().err
+    assert told.startswith("error: no display") and "--out FILE.rrd" in told and told.count("\n") == 1
 
 
 @pytest.mark.skipif(not RERUN, reason="Rerun is not installed")
