@@ -60,7 +60,10 @@ class _Copies:
         if not wanted.is_at(there):
             what = "another episode of this name" if wanted.steps is None else "another episode, another cut of it"
             source = wanted.episode.path
-            raise BadInput(f"{there}: {what} or a damaged copy is there already: rename {source}, or take it away")
+            do = f"rename {source}, or take it away"
+            if wanted.steps is None and "imported" in wanted.episode.info.configuration:
+                do += "; or import both into one dataset, which gives each a name of its own"
+            raise BadInput(f"{there}: {what} or a damaged copy is there already: {do}")
         self.there.append(wanted.episode.id)
 
     def data(self) -> dict[str, Any]:

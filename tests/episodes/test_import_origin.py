@@ -89,6 +89,19 @@ def test_data_sets_of_one_name_are_told_apart(tmp_path: Path, capsys: pytest.Cap
     assert "with other settings" in one_line(capsys)
 
 
+def test_imports_of_one_name_that_cannot_be_merged_can_be_imported_into_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = [aloha_file(tmp_path / day / "episode_0.hdf5", value) for day, value in (("mon", 0.1), ("tue", 0.2))]
+    for file in files:
+        import_aloha_file(file, tmp_path / f"data_{file.parent.name}", AlohaSettings())
+        import_aloha_file(file, tmp_path / "both", AlohaSettings())
+    sources = [str(tmp_path / f"data_{file.parent.name}") for file in files]
+    assert main(["dataset", "merge", *sources, "--out", str(tmp_path / "merged")]) == 2
+    assert "import both into one dataset" in one_line(capsys)
+    assert len(Dataset(tmp_path / "both")) == 2
+
+
 @pytest.mark.parametrize("fps", ["inf", "nan", "1e-12", "-1", "1e300"])
 def test_a_rate_that_cannot_be_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str], fps: str) -> None:
     assert run("aloha", aloha_file(tmp_path / "episode_0.hdf5", 0.1), tmp_path / "data", "--fps", fps) == 2
