@@ -9,8 +9,8 @@ from typing import Any
 import cattrs
 
 from il_robot import strict_yaml
-from il_robot.episodes.layout import ATTRIBUTE, FORMAT, GROUP_METADATA, VERSION, EpisodeInfo, Recorded
-from il_robot.episodes.location import file_size, read_range
+from il_robot.episodes.layout import ATTRIBUTE, FORMAT, GROUP_METADATA, SUFFIX, VERSION, EpisodeInfo, Recorded
+from il_robot.episodes.location import file_size, is_local, read_range
 from il_robot.errors import BadInput
 
 _MAX_BYTES = 16 * 1024 * 1024
@@ -19,6 +19,7 @@ _MAX_BYTES = 16 * 1024 * 1024
 
 def read_attributes(episode: Path) -> tuple[EpisodeInfo, Recorded]:
     """The facts in ``episode/zarr.json``. Raises BadInput when it is not an episode this version reads."""
+    _refuse_dataset(episode)
     attributes = _own_attributes(episode, _read_json(episode / "zarr.json"))
     where = f"{episode}: attribute {ATTRIBUTE}"
     version = attributes.get("version")
@@ -52,6 +53,14 @@ def write_json(path: Path, data: Any) -> None:
     part = path.with_name(path.name + ".part")
     part.write_text(json.dumps(data, indent=1, allow_nan=False), encoding="utf-8")
     part.replace(path)
+
+
+def _refuse_dataset(folder: Path) -> None:
+    """Raises BadInput for a folder of episodes, which names the first."""
+    if is_local(folder) and not (folder / "zarr.json").exists():
+        first = min(folder.glob(f"[!.]*{SUFFIX}"), default=None)
+        if first is not None:
+            raise BadInput(f"{folder}: a dataset, not an episode: give one of them, such as {first}")
 
 
 def _read_json(path: Path) -> Any:

@@ -156,6 +156,12 @@ def test_what_is_no_dataset_gets_one_clear_line(tmp_path: Path) -> None:
         Dataset(tmp_path / "a.zarr" / "zarr.json")
 
 
+def test_a_dataset_where_an_episode_belongs_names_one(tmp_path: Path) -> None:
+    fill(tmp_path, "ab")
+    with pytest.raises(BadInput, match=f"a dataset, not an episode: give one of them, such as {tmp_path}/a.zarr"):
+        Episode(tmp_path)
+
+
 def test_unusable_episodes_are_left_out_and_named(tmp_path: Path) -> None:
     fill(tmp_path, "ab")
     (tmp_path / "b.zarr" / "zarr.json").write_text("{")
