@@ -97,13 +97,13 @@ class RigArms(ClosingTogether):
         return False
 
     def go_to_sleep(self, clock: Clock, seconds: float = 2.0) -> None:
-        """Moves the followers to their sleep pose and frees them there, then the leaders that have any torque.
+        """Moves the followers, and leaders that have any torque, to their sleep pose and frees them there.
 
         A free leader is the operator's; nobody may be holding another. Raises Fault that names every arm that could
         not: it stays as it is and keeps no other from going.
         """
-        faults = sleep_and_free(self._to_sleep(self.followers), clock, seconds, self._speed)
-        standing: list[DynamixelArm] = []
+        faults: list[ArmFault] = []
+        standing = self.followers
         for leader in self.leaders:
             try:
                 if leader.has_torque():
@@ -112,9 +112,6 @@ class RigArms(ClosingTogether):
                     standing.append(leader)
             except Fault as fault:
                 faults.append(ArmFault(leader, fault))
-        faults += sleep_and_free(self._to_sleep(standing), clock, seconds, self._speed)
+        faults += sleep_and_free({arm: self._sleep[arm.name] for arm in standing}, clock, seconds, self._speed)
         if faults:
             raise Fault("; ".join(f"{fault.arm.name} stays as it is, hold it: {fault}" for fault in faults))
-
-    def _to_sleep(self, arms: list[DynamixelArm]) -> dict[DynamixelArm, Floats]:
-        return {arm: self._sleep[arm.name] for arm in arms}

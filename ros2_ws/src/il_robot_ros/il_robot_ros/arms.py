@@ -1,8 +1,9 @@
 """The arms node: every leader and follower of a real rig, one bus thread each, as joint states and commands.
 
 Start: all servos are inspected and set up, all arms go slowly to the start pose, then (for demonstrations) the
-leaders come free once the operator has squeezed both grippers. End: followers go slowly to their sleep pose and
-lose torque only there. A killed process leaves every arm holding.
+leaders come free once the operator has squeezed both grippers. End: arms that have torque go slowly to their sleep pose
+and lose it only there; before they have reached the start pose they hold instead. A killed process leaves every arm
+holding.
 """
 
 from __future__ import annotations
@@ -59,17 +60,31 @@ class ArmsNode:
 
     def _run(self) -> None:
         with RigArms(self._rig, self._wiring, self._calibration, self._given.reply_s) as arms:
-            if self._bring_up(arms):
-                self._serve(arms)
+            self._say("setting up the servos")
+            for line in arms.set_up():
+                self._node.get_logger().info(line)
+            if not self._stand_up(arms):
+                return
+            try:
+                if self._wait_for_hands(arms):
+                    self._serve(arms)
+            finally:  # whatever ended it: the arms are stiff
+                self._say("going to sleep: keep clear")
+                arms.go_to_sleep(self._clock)
 
-    def _bring_up(self, arms: RigArms) -> bool:
-        """Whether the arms are ready to be driven; False when stopped before."""
-        self._say("setting up the servos")
-        for line in arms.set_up():
-            self._node.get_logger().info(line)
+    def _stand_up(self, arms: RigArms) -> bool:
+        """Whether the arms reached their start pose; else they hold where they are: something may be in their way."""
         self._say("going to the start pose: keep clear")
-        if not arms.go_to_start(self._clock, self._given.start_s, keep_on=self._keep_on):
-            return False
+        arrived = False
+        try:
+            arrived = arms.go_to_start(self._clock, self._given.start_s, keep_on=self._keep_on)
+        finally:
+            if not arrived:
+                self._say("stopped on the way: the arms hold where they are, stiff; support them before power goes")
+        return arrived
+
+    def _wait_for_hands(self, arms: RigArms) -> bool:
+        """Whether the arms are ready to be driven; False when stopped before."""
         if not self._given.frees_leaders:
             return True
         self._say("squeeze both leader grippers to begin")
@@ -80,19 +95,19 @@ class ArmsNode:
         for number, name in enumerate(sorted(arms.arms, key=lambda name: name not in leaders)):
             arm, after_read = arms.arms[name], leaders[name].carry if name in leaders else None
             self._loops[name] = ArmLoop(arm, self._rig.rate_hz, self._clock, name, after_read, number * LAG_S)
-        for name, loop in self._loops.items():
-            self._connect(name, loop, leaders.get(name))
-            if name in leaders and self._given.frees_leaders:
-                loop.ask(leaders[name].let_go)
-            loop.start()
-            self._life.thread(f"publish {name}", self._publisher(name, loop))
-        self._say("driving")
-        while not self._life.wait(0.1) and self._keep_on():
-            pass
-        for loop in self._loops.values():
-            loop.stop()
-        self._say("going to sleep: keep clear")
-        arms.go_to_sleep(self._clock)
+        try:
+            for name, loop in self._loops.items():
+                self._connect(name, loop, leaders.get(name))
+                if name in leaders and self._given.frees_leaders:
+                    loop.ask(leaders[name].let_go)
+                loop.start()
+                self._life.thread(f"publish {name}", self._publisher(name, loop))
+            self._say("driving")
+            while not self._life.wait(0.1) and self._keep_on():
+                pass
+        finally:
+            for loop in self._loops.values():
+                loop.stop()
 
     def _connect(self, name: str, loop: ArmLoop, leader: Leader | None) -> None:
         arm = self._names[name]
