@@ -93,6 +93,7 @@ def launch(graph: Positional[str], arguments: Positional[tuple[str, ...]] = (), 
         show_args: list the arguments and stop.
     """
     from il_robot_ros import graph as graphs
+    from il_robot_ros.launch_arguments import parse
 
     wanted = graphs.graph(graph)
     if show_args:
@@ -100,7 +101,7 @@ def launch(graph: Positional[str], arguments: Positional[tuple[str, ...]] = (), 
             default = "required" if argument.default is None else f"default: {argument.default!r}"
             print(f"    '{argument.name}':\n        {argument.description}\n        ({default})")
         return 0
-    processes = wanted.processes(graphs.parse(arguments))
+    processes = wanted.processes(parse(arguments))
     if importlib.util.find_spec("rclpy") is None:
         raise BadInput("ROS 2 is not here: install the wheels (pip install 'il-robot[ros]') or source your ROS 2")
     from il_robot_ros.runner import Runner

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from il_robot_ros.graph import graph, parse
+from il_robot_ros.graph import graph
+from il_robot_ros.launch_arguments import parse
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -17,7 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from il_robot.errors import BadInput
-from il_robot_ros.graph import GRAPHS, Process, graph, parse
+from il_robot_ros.graph import GRAPHS, Process, graph
+from il_robot_ros.launch_arguments import parse
 
 ROOT = Path(__file__).parents[2]
 

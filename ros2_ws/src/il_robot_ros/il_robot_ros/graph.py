@@ -13,28 +13,43 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from calibration.rig_file import load_rig
-from il_robot.control.execution import EXECUTIONS, PREFERENCES, Execution
+from il_robot.control.execution import Execution
 from il_robot.errors import BadInput, nearest
 from il_robot.sim.tasks import DEMONSTRATION_SEEDS, TASKS
+from il_robot_ros.launch_arguments import (
+    DATASET,
+    DEVICE,
+    EPISODE,
+    EPISODES,
+    EXECUTION,
+    FRESH_SEED,
+    KNOCK,
+    OPERATOR,
+    PEDAL,
+    POLICY,
+    RIG,
+    RIG_PEDAL,
+    SEED,
+    SIM_TIME,
+    SPEED,
+    STYLE,
+    STYLES,
+    TASK,
+    Argument,
+    choice,
+    integer,
+    number,
+    truth,
+)
 
 Value = str | int | float | bool
 GRACE_S = 3.0
 """After a process failed the others keep running this long: control holds the followers, the recorder saves."""
-
-
-@dataclass(frozen=True)
-class Argument:
-    """One ``key:=value`` of a launch file."""
-
-    name: str
-    default: str | None
-    """None: it must be given."""
-    description: str
 
 
 @dataclass(frozen=True)
@@ -80,89 +95,19 @@ class Graph:
         return self.build({a.name: given.get(a.name, a.default or "") for a in self.arguments})
 
 
-def parse(pairs: Sequence[str]) -> dict[str, str]:
-    """``["rig:=sim", ...]`` as a dictionary. Raises BadInput."""
-    given = {}
-    for pair in pairs:
-        key, separator, value = pair.partition(":=")
-        if not separator or not key:
-            raise BadInput(f"launch argument {pair!r}; allowed: key:=value")
-        given[key] = value
-    return given
-
-
-def _integer(given: Mapping[str, str], name: str, least: int = 0) -> int:
-    try:
-        number = int(given[name])
-    except ValueError:
-        number = least - 1
-    if not least <= number < MANY:
-        raise BadInput(f"{name}:={given[name]}; allowed: a whole number, at least {least} and below 2^63")
-    return number
-
-
-def _number(given: Mapping[str, str], name: str) -> float:
-    try:
-        return float(given[name])
-    except ValueError:
-        raise BadInput(f"{name}:={given[name]}; allowed: a number") from None
-
-
-def _truth(given: Mapping[str, str], name: str) -> bool:
-    if given[name] not in ("true", "false"):
-        raise BadInput(f"{name}:={given[name]}; allowed: true, false")
-    return given[name] == "true"
-
-
-def _choice(given: Mapping[str, str], name: str, allowed: Sequence[str]) -> str:
-    if given[name] not in allowed:
-        raise BadInput(f"{name}:={given[name]}; {nearest(given[name], allowed)}")
-    return given[name]
-
-
-MANY = 2**63
-"""No ROS parameter holds a whole number as large."""
-STYLES = ("closed_loop", "timed", "human")
-
-RIG_PEDAL = "rig"
-
-_DATASET = Argument("dataset", None, "folder that the episodes go to; made if there is none")
-_POLICY = Argument("policy", None, "the run folder of a trained policy")
-_EPISODE = Argument("episode", None, "the episode (a folder *.zarr) whose actions are sent again")
-RIG = Argument("rig", "sim", "the rig: a name (sim) or the path of a rig.yaml")
-TASK = Argument("task", "", "what is being done; simulated: which scene is built, transfer_cube unless said")
-EPISODES = Argument("episodes", "0", "episodes until the run ends by itself (scripted operator); 0 = until Ctrl-C")
-SEED = Argument("seed", "0", "seed of the simulated scene; each episode takes the next one")
-_FRESH = replace(SEED, default="1000")
-"""A policy is deployed at starts where, unless somebody asks for it, no demonstration began."""
-PEDAL = Argument("pedal", RIG_PEDAL, "rig (what the rig has; simulated: scripted), keyboard, or a serial port's path")
-OPERATOR = Argument("operator", "", "who moves the leaders, kept in every episode; else scripted or your login")
-STYLE = Argument("style", "closed_loop", f"how the scripted operator moves: {', '.join(STYLES)}")
-KNOCK = Argument("knock_at", "-1", "simulation: knock the cube away this many steps into an episode; -1 = never")
-EXECUTION = (
-    Argument("execution", "ensemble", f"how action chunks become actions: {', '.join(EXECUTIONS)}"),
-    Argument("m", "0.01", "ensemble: weights exp(-m i), i = 0 the preferred prediction; 0 = all alike"),
-    Argument("prefer", "oldest", f"ensemble: which prediction for a moment weighs most: {', '.join(PREFERENCES)}"),
-    Argument("execute", "10", "receding: steps that are followed of each chunk"),
-)
-DEVICE = Argument("device", "cpu", "where the policy computes: cpu, cuda")
-SIM_TIME = Argument("use_sim_time", "false", "true: all clocks follow the simulator's /clock")
-SPEED = Argument("speed", "1.0", "with use_sim_time: simulated seconds per real second, 0.5 on a slow machine")
-
-
 def _collect(given: Mapping[str, str]) -> tuple[Process, ...]:
-    if _integer(given, "seed") >= DEMONSTRATION_SEEDS:
+    if integer(given, "seed") >= DEMONSTRATION_SEEDS:
         raise BadInput(f"seed:={given['seed']}; allowed: below {DEMONSTRATION_SEEDS}, where evaluations start")
     return (
         *_rig_processes(given, frees_leaders=True),
         _control(given, autonomous=False),
         _recorder(given, policy=""),
-        *_puppeteer(given, role="demonstrate", style=_choice(given, "style", STYLES)),
+        *_puppeteer(given, role="demonstrate", style=choice(given, "style", STYLES)),
     )
 
 
 def _deploy(given: Mapping[str, str]) -> tuple[Process, ...]:
-    executed = Execution(given["execution"], _number(given, "m"), given["prefer"], _integer(given, "execute", least=1))
+    executed = Execution(given["execution"], number(given, "m"), given["prefer"], integer(given, "execute", least=1))
     run = _folder(given, "policy", "a run of il-robot train")
     return (
         *_rig_processes(given),
@@ -176,7 +121,7 @@ def _deploy(given: Mapping[str, str]) -> tuple[Process, ...]:
             execute=executed.execute,
         ),
         _recorder(given, policy=run),
-        *_puppeteer(given, role="supervise", knock_at=_integer(given, "knock_at", least=-1)),
+        *_puppeteer(given, role="supervise", knock_at=integer(given, "knock_at", least=-1)),
     )
 
 
@@ -202,20 +147,20 @@ def _replay(given: Mapping[str, str]) -> tuple[Process, ...]:
 
 
 def _shared(given: Mapping[str, str]) -> dict[str, Value]:
-    return {"rig": given["rig"], "use_sim_time": _truth(given, "use_sim_time")}
+    return {"rig": given["rig"], "use_sim_time": truth(given, "use_sim_time")}
 
 
 def _rig_processes(given: Mapping[str, str], frees_leaders: bool = False) -> tuple[Process, ...]:
     """What stands for the arms, the cameras and the pedal's device: the simulator, or the real ones."""
     shared = _shared(given)
-    speed = _number(given, "speed")
+    speed = number(given, "speed")
     if speed != 1.0 and not shared["use_sim_time"]:
         raise BadInput(f"speed:={given['speed']} needs use_sim_time:=true")
     if not 0 < speed <= 100:
         raise BadInput(f"speed:={given['speed']}; allowed: above 0, at most 100")
     if _simulated(given):
-        task = _choice({**given, "task": _whose(given)["task"]}, "task", TASKS)
-        simulator = Process("sim", {**shared, "task": task, "seed": _integer(given, "seed"), "speed": speed})
+        task = choice({**given, "task": _whose(given)["task"]}, "task", TASKS)
+        simulator = Process("sim", {**shared, "task": task, "seed": integer(given, "seed"), "speed": speed})
         device = str(_pedal_link()) if given["pedal"] == RIG_PEDAL else given["pedal"]
         return simulator, Process("pedal", {**shared, "device": device})
     if shared["use_sim_time"]:
@@ -258,8 +203,8 @@ def _puppeteer(given: Mapping[str, str], role: str, **more: Value) -> tuple[Proc
     if not _simulated(given):
         return ()
     link = str(_pedal_link()) if given["pedal"] == RIG_PEDAL else "-"
-    told: dict[str, Value] = {"role": role, "episodes": _integer(given, "episodes"), "pedal_link": link}
-    return (Process("puppeteer", {**_shared(given), **told, "seed": _integer(given, "seed"), **more}, ends_run=True),)
+    told: dict[str, Value] = {"role": role, "episodes": integer(given, "episodes"), "pedal_link": link}
+    return (Process("puppeteer", {**_shared(given), **told, "seed": integer(given, "seed"), **more}, ends_run=True),)
 
 
 def _folder(given: Mapping[str, str], name: str, what: str) -> str:
@@ -275,13 +220,13 @@ GRAPHS: Mapping[str, Graph] = {
         Graph(
             "collect",
             "puppeteer the robot and record demonstrations",
-            (RIG, TASK, _DATASET, EPISODES, SEED, PEDAL, OPERATOR, STYLE, *_CLOCK),
+            (RIG, TASK, DATASET, EPISODES, SEED, PEDAL, OPERATOR, STYLE, *_CLOCK),
             _collect,
         ),
         Graph(
             "deploy",
             "let a policy drive, take over with the pedal, record both",
-            (_POLICY, RIG, TASK, _DATASET, EPISODES, _FRESH, PEDAL, OPERATOR, *EXECUTION, DEVICE, KNOCK, *_CLOCK),
+            (POLICY, RIG, TASK, DATASET, EPISODES, FRESH_SEED, PEDAL, OPERATOR, *EXECUTION, DEVICE, KNOCK, *_CLOCK),
             _deploy,
         ),
         Graph(
@@ -293,7 +238,7 @@ GRAPHS: Mapping[str, Graph] = {
         Graph(
             "replay",
             "send a recorded episode's actions again and record what happens",
-            (_EPISODE, RIG, TASK, _DATASET, PEDAL, OPERATOR, *_CLOCK),
+            (EPISODE, RIG, TASK, DATASET, PEDAL, OPERATOR, *_CLOCK),
             _replay,
         ),
     )

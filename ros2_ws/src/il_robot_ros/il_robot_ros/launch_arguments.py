@@ -1,0 +1,89 @@
+"""The ``key:=value`` arguments of a run: which there are, and what their values may be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from il_robot.control.execution import EXECUTIONS, PREFERENCES
+from il_robot.errors import BadInput, nearest
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One ``key:=value`` of a launch file."""
+
+    name: str
+    default: str | None
+    """None: it must be given."""
+    description: str
+
+
+def parse(pairs: Sequence[str]) -> dict[str, str]:
+    """``["rig:=sim", ...]`` as a dictionary. Raises BadInput."""
+    given = {}
+    for pair in pairs:
+        key, separator, value = pair.partition(":=")
+        if not separator or not key:
+            raise BadInput(f"launch argument {pair!r}; allowed: key:=value")
+        given[key] = value
+    return given
+
+
+def integer(given: Mapping[str, str], name: str, least: int = 0) -> int:
+    try:
+        number = int(given[name])
+    except ValueError:
+        number = least - 1
+    if not least <= number < MANY:
+        raise BadInput(f"{name}:={given[name]}; allowed: a whole number, at least {least} and below 2^63")
+    return number
+
+
+def number(given: Mapping[str, str], name: str) -> float:
+    try:
+        return float(given[name])
+    except ValueError:
+        raise BadInput(f"{name}:={given[name]}; allowed: a number") from None
+
+
+def truth(given: Mapping[str, str], name: str) -> bool:
+    if given[name] not in ("true", "false"):
+        raise BadInput(f"{name}:={given[name]}; allowed: true, false")
+    return given[name] == "true"
+
+
+def choice(given: Mapping[str, str], name: str, allowed: Sequence[str]) -> str:
+    if given[name] not in allowed:
+        raise BadInput(f"{name}:={given[name]}; {nearest(given[name], allowed)}")
+    return given[name]
+
+
+MANY = 2**63
+"""No ROS parameter holds a whole number as large."""
+STYLES = ("closed_loop", "timed", "human")
+
+RIG_PEDAL = "rig"
+
+DATASET = Argument("dataset", None, "folder that the episodes go to; made if there is none")
+POLICY = Argument("policy", None, "the run folder of a trained policy")
+EPISODE = Argument("episode", None, "the episode (a folder *.zarr) whose actions are sent again")
+RIG = Argument("rig", "sim", "the rig: a name (sim) or the path of a rig.yaml")
+TASK = Argument("task", "", "what is being done; simulated: which scene is built, transfer_cube unless said")
+EPISODES = Argument("episodes", "0", "episodes until the run ends by itself (scripted operator); 0 = until Ctrl-C")
+SEED = Argument("seed", "0", "seed of the simulated scene; each episode takes the next one")
+FRESH_SEED = replace(SEED, default="1000")
+"""A policy is deployed at starts where, unless somebody asks for it, no demonstration began."""
+PEDAL = Argument("pedal", RIG_PEDAL, "rig (what the rig has; simulated: scripted), keyboard, or a serial port's path")
+OPERATOR = Argument("operator", "", "who moves the leaders, kept in every episode; else scripted or your login")
+STYLE = Argument("style", "closed_loop", f"how the scripted operator moves: {', '.join(STYLES)}")
+KNOCK = Argument("knock_at", "-1", "simulation: knock the cube away this many steps into an episode; -1 = never")
+EXECUTION = (
+    Argument("execution", "ensemble", f"how action chunks become actions: {', '.join(EXECUTIONS)}"),
+    Argument("m", "0.01", "ensemble: weights exp(-m i), i = 0 the preferred prediction; 0 = all alike"),
+    Argument("prefer", "oldest", f"ensemble: which prediction for a moment weighs most: {', '.join(PREFERENCES)}"),
+    Argument("execute", "10", "receding: steps that are followed of each chunk"),
+)
+DEVICE = Argument("device", "cpu", "where the policy computes: cpu, cuda")
+SIM_TIME = Argument("use_sim_time", "false", "true: all clocks follow the simulator's /clock")
+SPEED = Argument("speed", "1.0", "with use_sim_time: simulated seconds per real second, 0.5 on a slow machine")
