@@ -38,8 +38,8 @@ In the paper, without the CVAE: the same from scripted data, 2 instead of 35.3 %
 }
 INTRODUCTION = """\
 Transfer cube on the simulated rig, the task and the comparison of ACT's paper (Zhao et al. 2023, table 1), which the
-lecture shows. 50 scripted demonstrations; every policy trained with {seeds} seeds, by its own preset, and driven from
-the same {starts} fresh starts, 400 steps each.
+lecture shows. 50 scripted demonstrations; every policy trained with up to {seeds} seeds (`held, per seed` has a
+figure for each that is done), by its own preset, and driven from the same {starts} fresh starts, 400 steps each.
 
 - `timed` demonstrations follow way-points at fixed times, as the paper's script does; `human-like` ones pause, drift
   and change their speed. They are scripted too: beside them stand the paper's figures from human demonstrations.
