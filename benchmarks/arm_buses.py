@@ -18,7 +18,7 @@ import numpy as np
 
 from calibration.rig_file import load_rig
 from hardware.arm import ArmState, DynamixelArm
-from hardware.arm_loop import LAG_S, ArmLoop
+from hardware.arm_loop import ArmLoop
 from hardware.emulated_rig import EmulatedRig
 from hardware.rig_arms import RigArms
 from hardware.wiring import load_wiring
@@ -76,9 +76,7 @@ def main() -> None:
         for arm in arms.arms.values():
             arm.torque_on()
         timed = {name: Timed(arm) for name, arm in arms.arms.items()}
-        leaders = [pair.leader for pair in rig.arms]
-        order = sorted(timed, key=lambda name: name not in leaders)  # as the arms node does
-        loops = {n: ArmLoop(timed[n], options.rate, clock, n, lag_s=i * LAG_S) for i, n in enumerate(order)}
+        loops = {n: ArmLoop(timed[n], options.rate, clock, n, lag_s=lag_s) for n, lag_s in arms.lags_s.items()}
         for loop in loops.values():
             loop.start()
         emulators = [bus.pid for bus in emulated.buses.values()]

@@ -9,6 +9,7 @@ import numpy as np
 
 from calibration.arm import RigCalibration
 from hardware.arm import DynamixelArm
+from hardware.arm_loop import LAG_S
 from hardware.arm_motion import SLOW_PER_S, ArmFault, move_slowly, sleep_and_free
 from hardware.arm_setup import inspect_arm, set_up_arm
 from hardware.bus import REPLY_S, Bus
@@ -56,6 +57,11 @@ class RigArms(ClosingTogether):
     @property
     def leaders(self) -> list[DynamixelArm]:
         return [self.arms[arm.leader] for arm in self._rig.arms]
+
+    @property
+    def lags_s(self) -> dict[str, float]:
+        """How long after the clock's whole periods each arm's thread reads it, by name: leaders first."""
+        return {arm.name: number * LAG_S for number, arm in enumerate([*self.leaders, *self.followers])}
 
     def set_up(self) -> list[str]:
         """Inspects every servo of every arm, then writes what differs; what was done, a line each. Raises Fault."""

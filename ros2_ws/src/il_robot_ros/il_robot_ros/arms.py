@@ -18,7 +18,7 @@ from std_srvs.srv import SetBool
 from trajectory_msgs.msg import JointTrajectory
 
 from calibration.rig_file import load_rig
-from hardware.arm_loop import LAG_S, ArmLoop
+from hardware.arm_loop import ArmLoop
 from hardware.leader import Leader
 from hardware.rig_arms import RigArms
 from hardware.wiring import load_wiring
@@ -92,9 +92,9 @@ class ArmsNode:
 
     def _serve(self, arms: RigArms) -> None:
         leaders = {arm.leader: Leader(arms.arms[arm.leader], self._wiring.weight(arm.leader)) for arm in self._rig.arms}
-        for number, name in enumerate(sorted(arms.arms, key=lambda name: name not in leaders)):
+        for name, lag_s in arms.lags_s.items():
             arm, after_read = arms.arms[name], leaders[name].carry if name in leaders else None
-            self._loops[name] = ArmLoop(arm, self._rig.rate_hz, self._clock, name, after_read, number * LAG_S)
+            self._loops[name] = ArmLoop(arm, self._rig.rate_hz, self._clock, name, after_read, lag_s)
         try:
             for name, loop in self._loops.items():
                 self._connect(name, loop, leaders.get(name))
