@@ -25,7 +25,7 @@ def real_time(folder: Path, seconds: float) -> dict[str, float]:
     pictures, steps = scene(), round(seconds * RATE_HZ)
     writer = EpisodeWriter.create(folder, INFO, episode_id="real_time", minimum_s=seconds)
     begin, cpu, late, memory = time.perf_counter(), time.process_time(), [], 0
-    encoding = 0.0
+    encoding = size = 0.0
     for t in range(steps):
         due = begin + t / RATE_HZ
         time.sleep(max(0.0, due - time.perf_counter()))
@@ -34,6 +34,7 @@ def real_time(folder: Path, seconds: float) -> dict[str, float]:
         start = time.thread_time()
         encoded = {name: encode(pictures[(t + c) % len(pictures)]) for c, name in enumerate(CAMERAS)}
         encoding += time.thread_time() - start
+        size += sum(map(len, encoded.values()))
         writer.append(step, {name: Frame(jpeg, step.time_ns, t) for name, jpeg in encoded.items()})
         if t == steps // 4:
             memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -45,6 +46,7 @@ def real_time(folder: Path, seconds: float) -> dict[str, float]:
         "seconds": wall,
         "cpu_percent": 100 * used / wall,
         "encode_percent": 100 * encoding / wall,
+        "kb_per_frame": size / steps / len(CAMERAS) / 1e3,
         "late_p99_ms": float(np.percentile(late, 99)) * 1e3,
         "frames_missing": sum(writer.missing.values()) + (steps - Episode(path).steps) * len(CAMERAS),
         "memory_growth_mb": grown / 1e3,
