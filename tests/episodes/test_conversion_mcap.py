@@ -25,6 +25,8 @@ from il_robot.episodes.conversion.mcap_export import topic_name
 from il_robot.episodes.conversion.ros_schemas import SCHEMAS
 from il_robot.episodes.dataset import Dataset
 from il_robot.episodes.layout import Validity
+from il_robot.types import Frame
+from il_robot_ros.messages import to_image, to_pose
 
 TYPES = {
     "sensor_msgs/msg/CompressedImage": CompressedImage,
@@ -86,6 +88,7 @@ def test_every_message_is_what_was_recorded(source: Path, tmp_path: Path) -> Non
             assert np.array_equal(np.float32(found[f"/{arm}/asked"][t][1].position), episode.action_asked[t, own])
     for t, (_, message) in enumerate(found["/objects/cube/pose"]):
         place, turn = message.pose.position, message.pose.orientation
+        assert message.header.frame_id == to_pose(0, np.zeros(7, np.float32)).header.frame_id
         assert [place.x, place.y, place.z, turn.w, turn.x, turn.y, turn.z] == episode.objects["cube"][t].tolist()
     for name, values in zip(CONTROL, (episode.mode, episode.intervention, episode.gate), strict=True):
         assert [message.data for _, message in found[f"/control/{name}"]] == values.tolist()
@@ -99,6 +102,7 @@ def test_every_message_is_what_was_recorded(source: Path, tmp_path: Path) -> Non
         for t, (_, image) in zip(fresh, images, strict=True):
             assert (image.format, stamp_of(image)) == ("jpeg", episode.camera_ns[t, c])
             assert bytes(image.data) == episode.frame_jpeg(camera, t)
+            assert image.header.frame_id == to_image(camera, Frame(b"", 0, 0)).header.frame_id
     assert MISSING not in np.flatnonzero(episode.validity("cam_high") == Validity.FRESH)
 
 

@@ -2,7 +2,9 @@
 
 Both ask for the same: profile ``ros2``, messages in ``cdr``, schemas in ``ros2msg`` under their full names with every
 type they use, a summary with statistics, and topic names as ROS allows them. Given the file alone, rosbag2 builds from
-that what a ``metadata.yaml`` beside it would say (``SequentialReader::open``, ``MCAPStorage::read_metadata``).
+that what a ``metadata.yaml`` beside it would say (``SequentialReader::open``, ``MCAPStorage::read_metadata``). Foxglove
+hands an image to the browser as ``image/<format>``: the format is ``jpeg``, not ROS's longer ``rgb8; jpeg compressed``.
+Frames of reference have the names that they have in the running graph.
 """
 
 from __future__ import annotations
@@ -111,7 +113,7 @@ class _Bag:
                 continue  # Unknown.
             x, y, z, qw, qx, qy, qz = poses[t].tolist()
             pose = {"position": {"x": x, "y": y, "z": z}, "orientation": {"x": qx, "y": qy, "z": qz, "w": qw}}
-            fields = {"header": _header(tick, "base"), "pose": pose}
+            fields = {"header": _header(tick, "base_link"), "pose": pose}
             self._write(topic_name("objects", name, "pose"), "geometry_msgs/msg/PoseStamped", tick, t, fields)
 
     def _add_control(self, tick: int, t: int) -> None:
@@ -133,7 +135,8 @@ class _Bag:
             if episode.validity(camera)[t] != Validity.FRESH:
                 continue
             stamp = int(episode.camera_ns[t, c])
-            fields = {"header": _header(stamp, camera), "format": "jpeg", "data": episode.frame_jpeg(camera, t)}
+            header = _header(stamp, f"{camera}_optical_frame")
+            fields = {"header": header, "format": "jpeg", "data": episode.frame_jpeg(camera, t)}
             topic = topic_name(camera, "image_raw", "compressed")
             self._write(topic, "sensor_msgs/msg/CompressedImage", stamp, t, fields)
 
