@@ -108,6 +108,24 @@ def test_launch_lines_name_files_and_arguments_that_exist(
     assert {"arms", "cameras", "pedal", "control", "recorder"} <= set(names)
 
 
+def left_behind() -> set[str]:
+    """What the commands of every page write into the folder that they are typed in."""
+    pages = [
+        README,
+        *(page.read_text(encoding="utf-8") for page in (ROOT / "hardware/README.md", *ROOT.glob("docs/*.md"))),
+    ]
+    option = r"(?:--out|--picture|--video) +|dataset:=|il-robot emulate (?:hand )?|dataset (?:import|export) \w+ +\S+ +"
+    return {found for page in pages for found in re.findall(rf"(?:{option})([\w./]+)", page)}
+
+
+def test_git_ignores_what_the_commands_leave_behind() -> None:
+    names = {name for name in left_behind() if not name.startswith("/")}
+    assert {"data/cube", "runs/act", "exported/aloha", "lab", "episode.rrd"} <= names
+    folders = {f"{name}/" if "." not in Path(name).name else name for name in names} | {"board.png"}
+    done = subprocess.run(["git", "check-ignore", *folders], cwd=ROOT, capture_output=True, text=True)
+    assert folders - set(done.stdout.split()) == set()
+
+
 def test_nothing_in_the_readme_is_left_out() -> None:
     others = [line for line in commands() if not line.startswith("il-robot ")]
     assert all(line.startswith(ELSEWHERE) for line in others), others
