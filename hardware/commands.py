@@ -63,6 +63,7 @@ def emulate(out: Positional[Path], /, *, rig: str = "aloha") -> int:
             opened.callback(keys.close)
 
         def press() -> bool:
+            emulated.check()
             for event in keys.events() if keys else ():
                 (emulated.pedal.press if event.pressed else emulated.pedal.release)(event.button)
             return True

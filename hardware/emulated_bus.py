@@ -41,6 +41,7 @@ class EmulatedBus(Closing):
     ) -> None:
         """``servos`` as :func:`hardware.emulated_chain.build_servos` takes them. Raises Fault."""
         self.port = str(link)
+        self.name = link.name
         self._saying = threading.Lock()  # hands move leaders in a thread of their own
         self._process = subprocess.Popen(
             [sys.executable, "-m", "hardware.emulated_bus"],
@@ -88,13 +89,24 @@ class EmulatedBus(Closing):
 
     def _say(self, line: dict[str, Any]) -> dict[str, Any]:
         assert self._process.stdin and self._process.stdout
-        with self._saying:
+        answer = ""
+        with self._saying, contextlib.suppress(BrokenPipeError):
             self._process.stdin.write(json.dumps(line) + "\n")
             self._process.stdin.flush()
             answer = self._process.stdout.readline()
         if not answer:
-            raise Fault(f"the emulated bus at {self.port} ended: see its error output")
+            with contextlib.suppress(subprocess.TimeoutExpired):  # its pipe closes a moment before it is gone
+                self._process.wait(timeout=1)
+            self.check()
+            raise Fault(f"the emulated bus {self.name} does not answer any more")
         return dict(json.loads(answer))
+
+    def check(self) -> None:
+        """Raises Fault, with the reason, when its process has ended."""
+        code = self._process.poll()
+        if code is not None:
+            why = f"it was killed (signal {-code})" if code < 0 else f"exit code {code}, see its error output"
+            raise Fault(f"the emulated bus {self.name} ended: {why}; its arm does not answer any more")
 
 
 class _Process:

@@ -49,3 +49,8 @@ class EmulatedRig(ClosingTogether):
                 self.buses[name] = opened.enter_context(bus)
             self.pedal = opened.enter_context(EmulatedPedal(folder / "pedal"))
             self._opened = opened.pop_all()
+
+    def check(self) -> None:
+        """Raises Fault that names the arm, and says why, when the process of one of its buses has ended."""
+        for bus in self.buses.values():
+            bus.check()

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from calibration.rig_file import load_rig
 from hardware.commands import emulate
 from hardware.doctor import Doctor
 from hardware.emulated_lab import Hands, open_lab, the_only_one, write_lab
 from hardware.findings import Verdict
 from hardware.rig_arms import RigArms
+from hardware.wiring import load_wiring
 from il_robot.control.rate import SystemClock
 from il_robot.errors import BadInput
 
@@ -49,6 +55,28 @@ def test_a_session_from_squeezing_to_following(tmp_path: Path) -> None:
             assert last is not None and np.abs(state.qpos - last.qpos).max() < 0.01
             assert np.median(apart[20:]) < 0.1
             assert not np.allclose(last.qpos[:-1], rig.start[:-1], atol=1e-3)
+
+
+def test_a_lab_whose_bus_is_killed_ends_with_a_fault_that_names_it(tmp_path: Path) -> None:
+    lab = tmp_path / "lab"
+    with subprocess.Popen(
+        [sys.executable, "-m", "il_robot.cli", "emulate", str(lab), "--rig", "koch"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as running:
+        assert running.stdout and running.stderr
+        assert running.stdout.readline().startswith("running: rig ")
+        os.kill(bus_of(running.pid, "follower_main"), signal.SIGKILL)
+        assert running.wait(20) == 1
+        assert "error: the emulated bus follower_main ended: it was killed (signal 9)" in running.stderr.read()
+    assert not (lab / "devices").exists()
+
+
+def bus_of(lab: int, arm: str) -> int:
+    """The process that emulates an arm's bus: the lab starts one for each arm in the order of hardware.yaml."""
+    children = Path(f"/proc/{lab}/task/{lab}/children").read_text().split()
+    return int(children[list(load_wiring(load_rig("koch"), "koch")[0].arms).index(arm)])
 
 
 def test_a_lab_overwrites_nothing(tmp_path: Path) -> None:
