@@ -59,16 +59,22 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
 
 def test_what_hands_do_to_the_leaders_the_followers_do_and_the_episode_holds(lab: Lab, tmp_path: Path) -> None:
     clock = ("use_sim_time:=false", "speed:=1.0")
-    with Launched(tmp_path, "collect", f"rig:={lab.folder}", f"dataset:={tmp_path / 'data'}", clock=clock) as run:
+    given = (f"rig:={lab.folder}", f"dataset:={tmp_path / 'data'}", "episodes:=1")
+    with Launched(tmp_path, "collect", *given, clock=clock) as run:
         run.wait_for("control starts")
         time.sleep(1)
         lab.emulated.pedal.tap(lab.rig.pedal.record)
         run.wait_for("recording ")
+        lab.emulated.pedal.tap(lab.rig.pedal.discard)  # does not count
+        run.wait_for("discarded ")
+        time.sleep(0.3)
+        lab.emulated.pedal.tap(lab.rig.pedal.record)
+        run.wait_for("recording ")
         time.sleep(4)
         lab.emulated.pedal.tap(lab.rig.pedal.success)
-        run.wait_for("saved ")
-        os.killpg(run.launcher.pid, signal.SIGINT)
+        run.wait_for("1 of 1 episodes saved: the run ends")
         assert run.exit_code() == 0, run.output
+    assert "HOLD" not in run.output
     assert not any(any(servos) for servos in lab.torque().values())
     assert "going to sleep" in run.output
     (folder,) = episode_folders(tmp_path / "data")

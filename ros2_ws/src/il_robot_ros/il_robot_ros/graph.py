@@ -188,7 +188,10 @@ def _control(given: Mapping[str, str], autonomous: bool, **more: Value) -> Proce
 
 
 def _recorder(given: Mapping[str, str], policy: str) -> Process:
-    return Process("recorder", {**_shared(given), **_whose(given), "dataset": given["dataset"], "policy": policy})
+    """Where nobody is scripted, it counts the episodes that end the run."""
+    episodes = 0 if _simulated(given) else integer(given, "episodes")
+    told = {**_whose(given), "dataset": given["dataset"], "policy": policy, "episodes": episodes}
+    return Process("recorder", {**_shared(given), **told}, ends_run=episodes > 0)
 
 
 def _whose(given: Mapping[str, str]) -> dict[str, str]:

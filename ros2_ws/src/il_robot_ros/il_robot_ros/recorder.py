@@ -46,6 +46,7 @@ class Parameters:
     operator: str = parameter("who drives the leaders", "")
     policy: str = parameter("which policy drives, if any", "")
     wait_s: float = parameter("how long a step waits for its frames [s]", 0.25)
+    episodes: int = parameter("end after so many saved episodes; 0 = never", 0)
 
 
 class RecorderNode:
@@ -59,6 +60,7 @@ class RecorderNode:
         self._time = clock_of(node)
         self._dataset = Path(given.dataset)
         self._wait_ns = round(given.wait_s * NS_PER_S)
+        self._episodes = given.episodes
         simulated = bool(node.get_parameter("use_sim_time").value)
         self._info = episode_info(
             self._rig,
@@ -168,6 +170,9 @@ class RecorderNode:
         path = writer.close(outcome)
         self._saved += 1
         self._node.get_logger().info(f"saved {path.name}: {writer.steps} steps, {outcome}, {_told(writer.losses)}")
+        if self._saved == self._episodes:
+            self._node.get_logger().info(f"{self._saved} of {self._episodes} episodes saved: the run ends")
+            self._life.stop()
 
     def _beat(self) -> None:
         self._write_ready()
