@@ -80,7 +80,8 @@ HELP = ("-h", "--help")
 def launch(graph: Positional[str], arguments: Positional[tuple[str, ...]] = (), /, show_args: bool = False) -> int:
     """Start a ROS 2 graph where there is no `ros2` command: teleop, collect, deploy or replay.
 
-    Starts exactly what `ros2 launch launch/GRAPH.launch.py` starts.
+    Starts exactly what `ros2 launch launch/GRAPH.launch.py` starts. `il-robot launch GRAPH --help` lists what a graph
+    takes: each NAME:=VALUE with its meaning and its default.
 
     Examples:
         il-robot launch collect rig:=sim task:=transfer_cube dataset:=data/cube episodes:=3
@@ -89,8 +90,8 @@ def launch(graph: Positional[str], arguments: Positional[tuple[str, ...]] = (), 
 
     Args:
         graph: teleop, collect, deploy or replay.
-        arguments: key:=value pairs, as for `ros2 launch`.
-        show_args: list the arguments and stop.
+        arguments: NAME:=VALUE pairs, as for `ros2 launch`.
+        show_args: list the arguments as `ros2 launch --show-args` does, and stop.
     """
     from il_robot_ros import graph as graphs
     from il_robot_ros.launch_arguments import parse
@@ -107,6 +108,17 @@ def launch(graph: Positional[str], arguments: Positional[tuple[str, ...]] = (), 
     from il_robot_ros.runner import Runner
 
     return Runner(processes).run()
+
+
+def _launch_help(graph: str) -> int:
+    """What a graph is and takes. Raises BadInput when there is none of that name."""
+    from il_robot_ros import graph as graphs
+    from il_robot_ros.launch_arguments import listed
+
+    wanted = graphs.graph(graph)
+    print(f"usage: il-robot launch {wanted.name} [NAME:=VALUE ...]\n\n{wanted.summary[0].upper()}{wanted.summary[1:]}.")
+    print(f"\n{listed(wanted.arguments)}")
+    return 0
 
 
 def sim_collect(
@@ -190,6 +202,8 @@ def _run(words: list[str]) -> int:
     name = next((" ".join(words[:n]) for n in (3, 2, 1) if " ".join(words[:n]) in COMMANDS), None)
     if name is None:
         return _list(words)
+    if name == "launch" and set(words) & set(HELP) and (asked := [word for word in words[1:] if word not in HELP]):
+        return _launch_help(asked[0])
     with _interrupted_at_once():
         function = _function(name)
     # tyro drops a docstring's examples: give it all but the arguments, which it reads itself.

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from il_robot.cli import COMMANDS, main
+from il_robot_ros.graph import GRAPHS
 
 
 def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -103,6 +104,17 @@ def test_the_arguments_of_a_graph_can_be_listed(capsys: pytest.CaptureFixture[st
     code, out, _ = said(capsys, "launch", "replay", "--show-args")
     assert code == 0
     assert "'episode':" in out and "(required)" in out and "(default: 'sim')" in out
+
+
+@pytest.mark.parametrize("graph", GRAPHS)
+def test_the_help_of_a_graph_tells_of_every_argument(capsys: pytest.CaptureFixture[str], graph: str) -> None:
+    code, out, _ = said(capsys, "launch", graph, "--help")
+    assert code == 0
+    for argument in GRAPHS[graph].arguments:
+        (line,) = (line for line in out.splitlines() if line.strip().startswith(f"{argument.name}:="))
+        assert argument.description in line
+        assert line.endswith("(required)") if argument.default is None else f":={argument.default} " in line
+    assert said(capsys, "launch", f"{graph}s", "--help")[0] == 2
 
 
 def test_help_needs_neither_ros_nor_torch_nor_mujoco() -> None:

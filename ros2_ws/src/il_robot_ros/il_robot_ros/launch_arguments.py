@@ -19,6 +19,16 @@ class Argument:
     description: str
 
 
+def listed(arguments: Sequence[Argument]) -> str:
+    """A line each: how it is typed with its default, and what it means."""
+    typed = [f"{a.name}:={'...' if a.default is None else a.default}" for a in arguments]
+    wide = max(map(len, typed))
+    return "\n".join(
+        f"  {how:<{wide}}  {a.description}{' (required)' if a.default is None else ''}"
+        for how, a in zip(typed, arguments, strict=True)
+    )
+
+
 def parse(pairs: Sequence[str]) -> dict[str, str]:
     """``["rig:=sim", ...]`` as a dictionary. Raises BadInput."""
     given = {}
@@ -68,10 +78,10 @@ RIG_PEDAL = "rig"
 DATASET = Argument("dataset", None, "folder that the episodes go to; made if there is none")
 POLICY = Argument("policy", None, "the run folder of a trained policy")
 EPISODE = Argument("episode", None, "the episode (a folder *.zarr) whose actions are sent again")
-RIG = Argument("rig", "sim", "the rig: a name (sim) or the path of a rig.yaml")
+RIG = Argument("rig", "sim", "the rig: a name (sim, aloha, koch), or the folder of one")
 TASK = Argument("task", "", "what is being done; simulated: which scene is built, transfer_cube unless said")
 EPISODES = Argument(
-    "episodes", "0", "saved episodes (simulated: tried ones) after which the run ends; 0 = Ctrl-C ends it"
+    "episodes", "0", "episodes saved (simulated: tried) until the run ends; 0 = until Ctrl-C"
 )
 SEED = Argument("seed", "0", "seed of the simulated scene; each episode takes the next one")
 FRESH_SEED = replace(SEED, default="1000")
@@ -87,5 +97,6 @@ EXECUTION = (
     Argument("execute", "10", "receding: steps that are followed of each chunk"),
 )
 DEVICE = Argument("device", "cpu", "where the policy computes: cpu, cuda")
+VERBOSE = Argument("verbose", "false", "real rig, true: says each register that the start writes, not only how many")
 SIM_TIME = Argument("use_sim_time", "false", "true: all clocks follow the simulator's /clock")
 SPEED = Argument("speed", "1.0", "with use_sim_time: simulated seconds per real second, 0.5 on a slow machine")
