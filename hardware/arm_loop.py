@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from hardware.arm import Arm, ArmState
@@ -42,18 +41,8 @@ class ArmLoop:
     A lost answer changes nothing: the servos hold the last goal.
     """
 
-    def __init__(
-        self,
-        arm: Arm,
-        rate_hz: float,
-        clock: Clock,
-        name: str,
-        after_read: Callable[[ArmState], None] | None = None,
-        lag_s: float = 0.0,
-    ) -> None:
-        """``after_read`` runs in the arm's thread with every state, before it is handed out. ``lag_s``: how long after
-        the clock's whole periods it reads."""
-        self._after_read = after_read
+    def __init__(self, arm: Arm, rate_hz: float, clock: Clock, name: str, lag_s: float = 0.0) -> None:
+        """``lag_s``: how long after the clock's whole periods it reads."""
         self._arm = arm
         self._clock = clock
         self._loop = DeadlineLoop(clock, round(1e9 / rate_hz), round(1e9 * lag_s))
@@ -63,7 +52,6 @@ class ArmLoop:
         self._bus = threading.Lock()
         self.leader_to_wire = Latencies()
         """From the reading of a leader to the command made from it being written to this arm's bus."""
-        self._asked: list[Callable[[], None]] = []
         self._fault: Fault | None = None
         self._unsent: Fault | None = None
         """Why a command could not be sent."""
@@ -111,11 +99,6 @@ class ArmLoop:
         if self._thread.is_alive():
             self._send_commands()
 
-    def ask(self, work: Callable[[], None]) -> None:
-        """``work`` runs in the arm's thread, which owns the bus, before it reads again."""
-        with self._fresh:
-            self._asked.append(work)
-
     def health(self) -> ArmLoopHealth:
         return ArmLoopHealth(self._loop.lateness(), self._lost, self._consecutive, self._recovered)
 
@@ -150,7 +133,6 @@ class ArmLoop:
                     self._arm.recover()
                     with self._fresh:
                         self._fault = self._unsent = self._command = None
-                        self._asked.clear()
                         self._recovered += 1
                     return
 
@@ -158,14 +140,8 @@ class ArmLoop:
         with self._bus:
             if self._unsent is not None:
                 raise self._unsent
-            with self._fresh:
-                asked, self._asked = self._asked, []
-            for work in asked:
-                work()
             state = self._arm.read()
             complaint = self._arm.complaint() if state is not None else None
-            if state is not None and self._after_read is not None:
-                self._after_read(state)
         self._send_commands()
         with self._fresh:
             if state is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from calibration.joint import RAD_PER_TICK
 from calibration.rig_file import load_rig
 from hardware.arm import PUSH_TICKS, DynamixelArm
 from hardware.arm_loop import ArmLoop
@@ -21,10 +22,10 @@ from hardware.bus import Bus
 from hardware.emulated_bus import EmulatedBus
 from hardware.emulated_rig import as_built
 from hardware.gravity import holding_torque
-from hardware.leader import FAST_RAD_S, Leader
+from hardware.leader import CATCH_UP, FAST_RAD_S, IGNORED, Leader
 from hardware.wiring import load_wiring
 from il_robot.control.rate import SystemClock
-from il_robot.errors import BadInput
+from il_robot.errors import BadInput, Fault
 from il_robot.sim import headless  # noqa: F401  (chooses the GL before mujoco is imported, for the tests after this)
 
 import mujoco  # isort: skip
@@ -35,7 +36,8 @@ JOINTS = RIG.arms[0].joint_names
 WEIGHT = replace(WIRING.gravity["wx250s"], carried=True)
 POSE = np.array([0.0, 0.3, 0.2, 0.0, 0.3, 0.0, 0.0], np.float32)
 """Stretched forwards: the shoulder carries most of what it ever does."""
-STILL = np.zeros(7, np.float32)
+STEP = RIG.velocity[:7] * np.float32(0.02)
+SLOW_TICKS = CATCH_UP * STEP[0] / RAD_PER_TICK + 1
 MAINS = {servo.joint: servo.id for servo in WIRING.chain("leader_left") if servo.shadow_of is None}
 AMPERE = 0.00269
 
@@ -72,10 +74,12 @@ class Hanging:
         bus = Bus(self.bus.port, reply_s=0.1)
         stack.callback(bus.close)
         scale = CALIBRATION.arm("leader_left").for_joints(JOINTS, "leader_left")
+        self.ticks = scale.ticks
         self.arm = DynamixelArm("leader_left", bus, chain, scale, JOINTS)
         set_up_arm(self.arm, inspect_arm(self.arm))
         self.bus.do("place", ticks={str(MAINS[j]): int(t) for j, t in zip(JOINTS, scale.ticks(POSE), strict=True)})
-        self.leader = Leader(self.arm, WEIGHT)
+        self.said: list[str] = []
+        self.leader = Leader(self.arm, STEP, WEIGHT, self.said.append)
 
     def weigh(self, share: float = 1.0) -> None:
         """From now on gravity pulls. Each unit of current in each of a joint's servos holds a share of it."""
@@ -91,6 +95,21 @@ class Hanging:
         assert state is not None
         self.leader.carry(replace(state, time_ns=state.time_ns - 10**10))
         self.leader.carry(state)
+
+    def stiff(self) -> int:
+        """How many servos have torque."""
+        return sum(servo["Torque_Enable"] for servo in self.bus.do("state").values())
+
+    def goals(self) -> np.ndarray:
+        """(J,) where its servos are sent [ticks]."""
+        servos = self.bus.do("state")
+        return np.array([servos[MAINS[joint]]["Goal_Position"] for joint in JOINTS])
+
+    def moved(self) -> int:
+        """How far any joint but the gripper is from POSE [ticks]."""
+        servos = self.bus.do("state")
+        here = np.array([servos[MAINS[joint]]["Present_Position"] for joint in JOINTS])
+        return int(np.abs(here - self.ticks(POSE))[:6].max())
 
     def sunk(self) -> float:
         """How far it is from POSE [rad]."""
@@ -116,7 +135,7 @@ def test_a_free_leader_sinks(hanging: Hanging) -> None:
 def test_one_that_carries_itself_floats(hanging: Hanging) -> None:
     hanging.let_go()
     hanging.weigh(WEIGHT.share)  # friction, or a finger, holds the rest
-    loop = ArmLoop(hanging.arm, 100.0, SystemClock(), "leader_left", hanging.leader.carry)
+    loop = ArmLoop(hanging.leader, 100.0, SystemClock(), "leader_left")
     loop.start()
     time.sleep(1.0)
     loop.stop()
@@ -151,6 +170,101 @@ def test_taken_out_of_the_hands_it_stands_where_it_was_with_its_own_current(hang
     assert {servos[MAINS[joint]]["Goal_Current"] for joint in JOINTS[:5]} == {500}
 
 
+def until(happened: Callable[[], bool]) -> None:
+    deadline_s = time.monotonic() + 20
+    while not happened():
+        assert time.monotonic() < deadline_s, "it did not happen"
+        time.sleep(0.005)
+
+
+def lost_half_way(hanging: Hanging, leader: Leader, loop: ArmLoop) -> None:
+    """Pulls the plug while the leader is being taken up: some of its servos have torque, some have none."""
+    while True:
+        hanging.bus.do("delay", seconds=0.03)
+        leader.want(follows=True)
+        until(lambda: hanging.stiff() > 0)
+        if hanging.stiff() < len(MAINS) + 2:
+            hanging.bus.do("unplug")
+            if 0 < hanging.stiff() < len(MAINS) + 2:
+                break
+            hanging.bus.do("plug")  # a stalled machine was too late
+        hanging.bus.do("delay", seconds=0.0)
+        leader.want(follows=False)
+        until(lambda: hanging.stiff() == 0)
+    with pytest.raises(Fault, match=r"lost.*; leader_left may be half stiff until it answers again: hold it"):
+        while True:
+            loop.wait_newer(2**62, timeout_s=0.05)
+    hanging.bus.do("delay", seconds=0.0)
+
+
+@pytest.mark.parametrize(("follows", "said"), [(True, "stiff as a whole, and follows"), (False, "free as a whole, in")])
+def test_a_leader_lost_while_it_is_taken_up_is_never_left_half_stiff(
+    hanging: Hanging, follows: bool, said: str
+) -> None:
+    leader = Leader(hanging.arm, STEP, say=hanging.said.append)
+    leader.want(follows=False)
+    loop = ArmLoop(leader, 50.0, SystemClock(), "leader_left")
+    loop.start()
+    try:
+        assert loop.wait_newer(0, timeout_s=5) is not None
+        lost_half_way(hanging, leader, loop)
+        leader.want(follows=follows)  # a pedal pressed meanwhile counts
+        loop.command(np.zeros(7, np.float32))  # as control goes on doing
+        hanging.bus.do("plug")
+        until(lambda: bool(hanging.said))
+        assert loop.wait_newer(time.time_ns(), timeout_s=5) is not None
+    finally:
+        loop.stop()
+    assert hanging.said[0].startswith(f"leader_left is {said}"), hanging.said
+    assert hanging.stiff() == (len(MAINS) + 2 if follows else 0)
+    assert hanging.sunk() < 0.01, "it stands where it stood"
+
+
+def test_commands_to_a_leader_that_is_taken_up_never_make_it_jump(hanging: Hanging) -> None:
+    leader = Leader(hanging.arm, STEP)
+    leader.want(follows=False)
+    loop = ArmLoop(leader, 50.0, SystemClock(), "leader_left")
+    loop.start()
+    far, moved = POSE + np.float32(0.8), 0
+    try:
+        assert loop.wait_newer(0, timeout_s=5) is not None
+        before = hanging.goals()
+        loop.command(far)
+        assert (hanging.goals() == before).all(), "it is in the operator's hands"
+        hanging.bus.do("delay", seconds=0.02)
+        leader.want(follows=True)
+        while hanging.stiff() < len(MAINS) + 2:
+            loop.command(far)
+            moved = max(moved, hanging.moved())
+        hanging.bus.do("delay", seconds=0.0)
+        assert loop.wait_newer(time.time_ns(), timeout_s=5) is not None
+    finally:
+        loop.stop()
+    assert max(moved, hanging.moved()) <= 2 * SLOW_TICKS, "one command was waiting, one came since"
+
+
+def test_a_leader_comes_to_what_it_is_commanded_slowly_and_follows_it_at_its_limit(hanging: Hanging) -> None:
+    hanging.leader.take()
+    at, target = hanging.goals(), POSE + np.float32(0.3)
+    for _ in range(25):
+        hanging.leader.command(target)
+        before, at = at, hanging.goals()
+        assert np.abs(at - before)[:6].max() <= SLOW_TICKS
+    assert np.abs(at - hanging.ticks(target))[:6].max() <= 3, "it comes there"
+    hanging.leader.command(target - np.float32(0.5))
+    assert SLOW_TICKS < np.abs(hanging.goals() - at)[:6].max() <= SLOW_TICKS / CATCH_UP
+
+
+def test_a_leader_that_is_commanded_in_the_hands_is_a_fault_unless_it_is_just_let_go(hanging: Hanging) -> None:
+    hanging.leader.let_go()
+    for number in range(2 * IGNORED):
+        said = hanging.leader.complaint()
+        assert (said is not None and "in the operator's hands" in said) == (number > IGNORED)
+        hanging.leader.command(POSE)
+    hanging.leader.take()
+    assert hanging.leader.complaint() is None
+
+
 @given(
     qpos=st.lists(st.floats(allow_nan=True, allow_infinity=True, width=32), min_size=7, max_size=7),
     qvel=st.lists(st.floats(-10, 10, width=32), min_size=7, max_size=7),
@@ -159,7 +273,7 @@ def test_no_pose_and_no_speed_asks_for_more_than_the_limit(qpos: list[float], qv
     arm = DynamixelArm.__new__(DynamixelArm)  # its numbers only: no port is opened
     arm.joints, arm.servos = JOINTS, WIRING.chain("leader_left")
     with np.errstate(invalid="ignore"):
-        amperes = Leader(arm, WEIGHT).amperes(np.array(qpos, np.float32), np.array(qvel, np.float32))
+        amperes = Leader(arm, STEP, WEIGHT).amperes(np.array(qpos, np.float32), np.array(qvel, np.float32))
     assert np.isfinite(amperes).all() and (np.abs(amperes) <= WEIGHT.limit_a).all()
     assert (amperes[5:] == 0).all(), "the XL430 senses no current"
     assert (np.abs(amperes) == 0)[np.array(qvel) * np.sign(amperes) > FAST_RAD_S].all()

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
 from std_srvs.srv import SetBool
@@ -19,12 +20,13 @@ from trajectory_msgs.msg import JointTrajectory
 
 from calibration.rig_file import load_rig
 from hardware.arm_loop import ArmLoop
+from hardware.arm_setup import in_short
 from hardware.leader import Leader
 from hardware.rig_arms import RigArms
 from hardware.wiring import load_wiring
 from il_robot.control.rate import SystemClock
 from il_robot.errors import Fault
-from il_robot.rig import Arm
+from il_robot.rig import NS_PER_S, Arm
 from il_robot_ros import messages, process, topics
 from il_robot_ros.diagnostics import Diagnostics, Health, Level
 from il_robot_ros.parameters import declare, parameter
@@ -36,6 +38,7 @@ class Parameters:
     frees_leaders: bool = parameter("free the leaders once the operator holds both grippers closed", True)
     start_s: float = parameter("how long the move to the start pose takes at least [s]", 2.0)
     reply_s: float = parameter("how long a servo's answer may take [s]", 0.01)
+    verbose: bool = parameter("say each register that is written at the start, not only how many", False)
 
 
 class ArmsNode:
@@ -61,7 +64,8 @@ class ArmsNode:
     def _run(self) -> None:
         with RigArms(self._rig, self._wiring, self._calibration, self._given.reply_s) as arms:
             self._say("setting up the servos")
-            for line in arms.set_up():
+            changes = arms.set_up()
+            for line in map(str, changes) if self._given.verbose else in_short(changes):
                 self._node.get_logger().info(line)
             if not self._stand_up(arms):
                 return
@@ -91,15 +95,13 @@ class ArmsNode:
         return arms.wait_for_hands(self._clock, keep_on=self._keep_on)
 
     def _serve(self, arms: RigArms) -> None:
-        leaders = {arm.leader: Leader(arms.arms[arm.leader], self._wiring.weight(arm.leader)) for arm in self._rig.arms}
+        leaders = {arm.leader: self._leader(arms, arm) for arm in self._rig.arms}
         for name, lag_s in arms.lags_s.items():
-            arm, after_read = arms.arms[name], leaders[name].carry if name in leaders else None
-            self._loops[name] = ArmLoop(arm, self._rig.rate_hz, self._clock, name, after_read, lag_s)
+            arm = leaders.get(name, arms.arms[name])
+            self._loops[name] = ArmLoop(arm, self._rig.rate_hz, self._clock, name, lag_s)
         try:
             for name, loop in self._loops.items():
                 self._connect(name, loop, leaders.get(name))
-                if name in leaders and self._given.frees_leaders:
-                    loop.ask(leaders[name].let_go)
                 loop.start()
                 self._life.thread(f"publish {name}", self._publisher(name, loop))
             self._say("driving")
@@ -108,6 +110,13 @@ class ArmsNode:
         finally:
             for loop in self._loops.values():
                 loop.stop()
+
+    def _leader(self, arms: RigArms, arm: Arm) -> Leader:
+        step = self._rig.velocity[self._rig.arm_slice(arm.name)] * np.float32(self._rig.period_ns / NS_PER_S)
+        say = self._node.get_logger().warning
+        leader = Leader(arms.arms[arm.leader], step, self._wiring.weight(arm.leader), say)
+        leader.want(follows=not self._given.frees_leaders)
+        return leader
 
     def _connect(self, name: str, loop: ArmLoop, leader: Leader | None) -> None:
         arm = self._names[name]
@@ -119,11 +128,11 @@ class ArmsNode:
 
         self._node.create_subscription(JointTrajectory, topics.joint_command(name), on_command, topics.NEWEST)
         if leader is not None:
-            self._node.create_service(SetBool, topics.torque(name), self._on_torque(loop, leader))
+            self._node.create_service(SetBool, topics.torque(name), self._on_torque(leader))
 
-    def _on_torque(self, loop: ArmLoop, leader: Leader) -> Callable[..., SetBool.Response]:
+    def _on_torque(self, leader: Leader) -> Callable[..., SetBool.Response]:
         def on_torque(request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
-            loop.ask(leader.take if request.data else leader.let_go)
+            leader.want(follows=request.data)
             response.success = True
             return response
 
