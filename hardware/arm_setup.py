@@ -6,6 +6,7 @@ Nothing here moves an arm. All arms of a rig are inspected before the first regi
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hardware import control_table as table
@@ -38,6 +39,32 @@ class ServoReport:
     def eeprom(self) -> tuple[Register, ...]:
         """The different ones that wear out and need the torque off."""
         return tuple(register for register, _, _ in self.different if register.eeprom)
+
+
+@dataclass(frozen=True)
+class Change:
+    """What was done to one servo; as text, one line."""
+
+    arm: str
+    servo: Servo
+    what: str
+    restart: bool = False
+    """Else one register was written."""
+
+    def __str__(self) -> str:
+        return f"arm {self.arm}: servo {self.servo.id} ({self.servo.joint}) {self.what}"
+
+
+def in_short(changes: Sequence[Change]) -> list[str]:
+    """A line an arm: how many registers were written, and in which servos; a restart always has its own."""
+    lines = [str(change) for change in changes if change.restart]
+    written = [change for change in changes if not change.restart]
+    for arm in dict.fromkeys(change.arm for change in written):
+        of_arm = [change for change in written if change.arm == arm]
+        servos = {change.servo.id: change.servo.joint for change in of_arm}
+        named = ", ".join(f"{number} {joint}" for number, joint in servos.items())
+        lines.append(f"arm {arm}: {len(of_arm)} registers written (verbose:=true names them), in servos {named}")
+    return lines
 
 
 def wanted(servo: Servo) -> dict[Register, int]:
@@ -106,14 +133,14 @@ def inspect_arm(arm: DynamixelArm) -> list[ServoReport]:
     return reports
 
 
-def set_up_arm(arm: DynamixelArm, reports: list[ServoReport]) -> list[str]:
-    """Clears errors and writes what differs; what was done, a line each. Raises Fault when a read-back disagrees."""
+def set_up_arm(arm: DynamixelArm, reports: list[ServoReport]) -> list[Change]:
+    """Clears errors and writes what differs; what was done. Raises Fault when a read-back disagrees."""
     done = []
     # Shadows last: through Secondary_ID they also obey what is written to their main servo.
     for report in sorted(reports, key=lambda report: report.servo.shadow_of is not None):
         if report.error:
             _restart(arm, report.servo)
-            done.append(f"arm {arm.name}: servo {report.servo.id} ({report.servo.joint}) restarted after an error")
+            done.append(Change(arm.name, report.servo, "restarted after an error", restart=True))
         done += _write_differences(arm, report.servo)
     for report in inspect_arm(arm):
         if report.different:
@@ -122,7 +149,7 @@ def set_up_arm(arm: DynamixelArm, reports: list[ServoReport]) -> list[str]:
     return done
 
 
-def _write_differences(arm: DynamixelArm, servo: Servo) -> list[str]:
+def _write_differences(arm: DynamixelArm, servo: Servo) -> list[Change]:
     done = []
     for register, value in wanted(servo).items():
         # Read just before, not from the report: a mode or a main servo written meanwhile may have changed it.
@@ -132,7 +159,7 @@ def _write_differences(arm: DynamixelArm, servo: Servo) -> list[str]:
                 here = arm.bus.read(servo.id, table.PRESENT_POSITION)
                 arm.bus.write(servo.id, table.GOAL_POSITION, here)
             arm.bus.write(servo.id, register, value)
-            done.append(f"arm {arm.name}: servo {servo.id} ({servo.joint}): {register.name} {found} -> {value}")
+            done.append(Change(arm.name, servo, f"{register.name} {found} -> {value}"))
     return done
 
 

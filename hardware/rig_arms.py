@@ -11,7 +11,7 @@ from calibration.arm import RigCalibration
 from hardware.arm import DynamixelArm
 from hardware.arm_loop import LAG_S
 from hardware.arm_motion import SLOW_PER_S, ArmFault, move_slowly, sleep_and_free
-from hardware.arm_setup import inspect_arm, set_up_arm
+from hardware.arm_setup import Change, inspect_arm, set_up_arm
 from hardware.bus import REPLY_S, Bus
 from hardware.closing import ClosingTogether
 from hardware.wiring import Wiring
@@ -63,10 +63,10 @@ class RigArms(ClosingTogether):
         """How long after the clock's whole periods each arm's thread reads it, by name: leaders first."""
         return {arm.name: number * LAG_S for number, arm in enumerate([*self.leaders, *self.followers])}
 
-    def set_up(self) -> list[str]:
-        """Inspects every servo of every arm, then writes what differs; what was done, a line each. Raises Fault."""
+    def set_up(self) -> list[Change]:
+        """Inspects every servo of every arm, then writes what differs; what was done. Raises Fault."""
         reports = {name: inspect_arm(arm) for name, arm in self.arms.items()}
-        return [line for name, arm in self.arms.items() for line in set_up_arm(arm, reports[name])]
+        return [change for name, arm in self.arms.items() for change in set_up_arm(arm, reports[name])]
 
     def go_to_start(self, clock: Clock, seconds: float = 2.0, keep_on: Callable[[], bool] = lambda: True) -> bool:
         """Stiffens all arms and moves them slowly to the rig's start pose; whether they arrived. Raises Fault.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from hardware import control_table as table
 from hardware.arm import DynamixelArm
 from hardware.arm_loop import HOLD_AFTER, ArmLoop
 from hardware.arm_motion import move_slowly, sleep_and_free
+from hardware.arm_setup import in_short
 from hardware.emulated_rig import EmulatedRig
 from hardware.rig_arms import RigArms
 from hardware.wiring import load_wiring
@@ -76,7 +78,11 @@ def qpos(arm: DynamixelArm) -> np.ndarray:
 
 
 def test_set_up_writes_the_differences_once(lab: Lab) -> None:
-    assert any("Return_Delay_Time 250 -> 0" in line for line in lab.arms.set_up())
+    changes = lab.arms.set_up()
+    assert any("Return_Delay_Time 250 -> 0" in str(change) for change in changes)
+    lines = in_short(changes)
+    assert [line.split(":")[0] for line in lines] == [f"arm {name}" for name in lab.arms.arms]
+    assert sum(int(re.findall(r"(\d+) registers", line)[0]) for line in lines) == len(changes) > 2 * len(lines)
     writes = {i: s["eeprom_writes"] for i, s in lab.follower_bus.do("state").items()}
     assert lab.arms.set_up() == []
     assert {i: s["eeprom_writes"] for i, s in lab.follower_bus.do("state").items()} == writes
@@ -245,7 +251,7 @@ def test_an_overloaded_gripper_is_restarted(aloha: Lab) -> None:
     aloha.arms.set_up()
     aloha.follower_bus.do("fail", ids=[9], error=int(table.HardwareError.OVERLOAD))
     done = aloha.arms.set_up()
-    assert any("servo 9 (gripper) restarted" in line for line in done)
+    assert any("servo 9 (gripper) restarted" in line for line in in_short(done))
     assert aloha.follower_bus.do("state")[9]["Goal_Current"] == 200
 
 

@@ -75,6 +75,8 @@ def test_what_hands_do_to_the_leaders_the_followers_do_and_the_episode_holds(lab
         run.wait_for("1 of 1 episodes saved: the run ends")
         assert run.exit_code() == 0, run.output
     assert "HOLD" not in run.output
+    assert run.output.count(" registers written ") == 2, "a line an arm"
+    assert " -> " not in run.output
     assert not any(any(servos) for servos in lab.torque().values())
     assert "going to sleep" in run.output
     (folder,) = episode_folders(tmp_path / "data")

@@ -40,6 +40,7 @@ from il_robot_ros.launch_arguments import (
     STYLE,
     STYLES,
     TASK,
+    VERBOSE,
     Argument,
     choice,
     integer,
@@ -166,7 +167,7 @@ def _rig_processes(given: Mapping[str, str], frees_leaders: bool = False) -> tup
     if shared["use_sim_time"]:
         raise BadInput(f"use_sim_time:=true needs a simulated rig; {given['rig']} is a real one")
     return (
-        Process("arms", {**shared, "frees_leaders": frees_leaders}),
+        Process("arms", {**shared, "frees_leaders": frees_leaders, "verbose": truth(given, "verbose")}),
         Process("cameras", shared),
         Process("pedal", {**shared, "device": given["pedal"]}),
     )
@@ -223,25 +224,25 @@ GRAPHS: Mapping[str, Graph] = {
         Graph(
             "collect",
             "puppeteer the robot and record demonstrations",
-            (RIG, TASK, DATASET, EPISODES, SEED, PEDAL, OPERATOR, STYLE, *_CLOCK),
+            (RIG, TASK, DATASET, EPISODES, SEED, PEDAL, OPERATOR, STYLE, VERBOSE, *_CLOCK),
             _collect,
         ),
         Graph(
             "deploy",
             "let a policy drive, take over with the pedal, record both",
-            (POLICY, RIG, TASK, DATASET, EPISODES, FRESH_SEED, PEDAL, OPERATOR, *EXECUTION, DEVICE, KNOCK, *_CLOCK),
+            (POLICY, RIG, TASK, DATASET, EPISODES, FRESH_SEED, PEDAL, OPERATOR, *EXECUTION, DEVICE, KNOCK, VERBOSE, *_CLOCK),
             _deploy,
         ),
         Graph(
             "teleop",
             "puppeteer a real robot without recording",
-            (replace(RIG, default="aloha"), PEDAL),
+            (replace(RIG, default="aloha"), PEDAL, VERBOSE),
             _teleop,
         ),
         Graph(
             "replay",
             "send a recorded episode's actions again and record what happens",
-            (EPISODE, RIG, TASK, DATASET, PEDAL, OPERATOR, *_CLOCK),
+            (EPISODE, RIG, TASK, DATASET, PEDAL, OPERATOR, VERBOSE, *_CLOCK),
             _replay,
         ),
     )
