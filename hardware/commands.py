@@ -47,12 +47,10 @@ def emulate(out: Positional[Path], /, *, rig: str = "aloha") -> int:
         out: the folder to make, or one made before.
         rig: the rig to imitate: a name, or a folder.
     """
-    from hardware.emulated_lab import Hands, open_lab, the_only_one, write_lab
+    from hardware.emulated_lab import Hands, lab_in, open_lab
     from hardware.pedal import KeyboardPedal
 
-    if not (out / "hardware.yaml").is_file():  # else it is a lab from before, perhaps calibrated since
-        write_lab(rig, out)
-    with the_only_one(out), contextlib.ExitStack() as opened:
+    with lab_in(out, rig), contextlib.ExitStack() as opened:
         (out / "devices").mkdir(exist_ok=True)
         described, wiring, calibration, emulated = open_lab(out)
         opened.callback(shutil.rmtree, out / "devices")

@@ -30,41 +30,57 @@ from il_robot.types import Floats
 WAVE = 0.25
 """How far the hands move the leaders [rad]."""
 HANDS_HZ = 50.0
+LOCK = ".running"
+NO_ROOM = "{}: exists and is not empty; a lab needs a folder of its own"
 
 
 def write_lab(rig: str, folder: Path) -> Path:
     """Copies a rig into ``folder``, its ports under ``folder/devices``, its cameras test patterns. Raises BadInput."""
-    if folder.exists() and any(folder.iterdir()):
-        raise BadInput(f"{folder}: exists and is not empty; a lab needs a folder of its own")
+    if _occupied(folder):
+        raise BadInput(NO_ROOM.format(folder))
     described = load_rig(rig)
     load_wiring(described, rig)  # a rig that cannot be leaves no folder behind
     devices = folder.absolute() / "devices"
     devices.mkdir(parents=True)
-    for path in file_of_rig(rig, "hardware.yaml").parent.glob("*.yaml"):
-        if ".unfinished." not in path.name:
+    source = file_of_rig(rig, "hardware.yaml")
+    for path in source.parent.glob("*.yaml"):
+        if ".unfinished." not in path.name and path.name != source.name:
             shutil.copy(path, folder)
-    wiring = yaml.safe_load((folder / "hardware.yaml").read_text(encoding="utf-8"))
+    wiring = yaml.safe_load(source.read_text(encoding="utf-8"))
     for name, arm in wiring["arms"].items():
         arm["port"] = str(devices / name)
     for camera in wiring.get("cameras", {}):
         wiring["cameras"][camera] = {"device": PATTERN, "rate_hz": described.rate_hz}
     wiring["pedal"] = {"kind": "serial", "port": str(devices / "pedal")}
+    # Last: a folder with this file is a lab, and none may have the ports of a real one.
     (folder / "hardware.yaml").write_text(yaml.safe_dump(wiring, sort_keys=False), encoding="utf-8")
     return devices
 
 
-@contextlib.contextmanager
-def the_only_one(folder: Path) -> Iterator[None]:
-    """As long as the ``with`` lasts, the lab in ``folder`` is this program's: two would replace each other's devices.
+def _occupied(folder: Path) -> bool:
+    return folder.exists() and any(path.name != LOCK for path in folder.iterdir())
 
-    The lock is the kernel's: it goes with the process, however that ends. Raises BadInput.
+
+@contextlib.contextmanager
+def lab_in(folder: Path, rig: str) -> Iterator[None]:
+    """As long as the ``with`` lasts, ``folder`` is a lab (of ``rig``, where none is yet) and this program's.
+
+    Two would replace each other's devices, or write one folder together. The lock is the kernel's: it goes with the
+    process, however that ends. Raises BadInput; what cannot become a lab is left as it is.
     """
-    lock = os.open(folder / ".running", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    if not (folder / "hardware.yaml").is_file():
+        if _occupied(folder) and not (folder / LOCK).exists():  # the lock is there before what another one writes
+            raise BadInput(NO_ROOM.format(folder))
+        load_wiring(load_rig(rig), rig)
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise BadInput(f"{folder}: this lab runs already; end that one first, or name another folder") from None
+        if not (folder / "hardware.yaml").is_file():  # else it is a lab from before, perhaps calibrated since
+            write_lab(rig, folder)
         yield
     finally:
         os.close(lock)

@@ -6,7 +6,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,7 @@ import pytest
 from calibration.rig_file import load_rig
 from hardware.commands import emulate
 from hardware.doctor import Doctor
-from hardware.emulated_lab import Hands, open_lab, the_only_one, write_lab
+from hardware.emulated_lab import Hands, lab_in, open_lab, write_lab
 from hardware.findings import Verdict
 from hardware.rig_arms import RigArms
 from hardware.wiring import load_wiring
@@ -96,8 +98,29 @@ def test_a_rig_that_cannot_be_leaves_no_lab_behind(tmp_path: Path) -> None:
 
 def test_a_second_lab_in_the_same_folder_is_refused_and_leaves_the_first_its_devices(tmp_path: Path) -> None:
     write_lab("koch", tmp_path / "lab")
-    with the_only_one(tmp_path / "lab"), pytest.raises(BadInput, match="lab: this lab runs already"):
+    with lab_in(tmp_path / "lab", "koch"), pytest.raises(BadInput, match="lab: this lab runs already"):
         emulate(tmp_path / "lab")
     assert (tmp_path / "lab" / "devices").is_dir()
-    with the_only_one(tmp_path / "lab"):
+    with lab_in(tmp_path / "lab", "koch"):
         pass
+
+
+def test_of_labs_made_in_one_folder_at_the_same_moment_one_runs(tmp_path: Path) -> None:
+    start, done = threading.Barrier(3), threading.Barrier(3)
+
+    def make(folder: Path) -> str:
+        start.wait(20)
+        try:
+            with lab_in(folder, "koch"):
+                load_wiring(load_rig(str(folder)), str(folder))
+                done.wait(20)
+                return "ran"
+        except BadInput as error:
+            done.wait(20)
+            return str(error)
+
+    with ThreadPoolExecutor(3) as makers:
+        for number in range(5):
+            folder = tmp_path / str(number) / "lab"
+            refused = f"{folder}: this lab runs already; end that one first, or name another folder"
+            assert sorted(makers.map(make, [folder] * 3)) == [refused, refused, "ran"]
