@@ -23,6 +23,7 @@ from hardware.emulated_rig import EmulatedRig
 from hardware.rig_arms import RigArms
 from hardware.wiring import load_wiring
 from il_robot.control.rate import SWITCH_S, SystemClock
+from il_robot.rig import Rig
 from il_robot.types import Floats
 
 
@@ -58,6 +59,15 @@ def cpu_s_of(pid: int) -> float:
     return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
 
 
+def commands(rig: Rig, rate_hz: float, seconds: float) -> list[dict[str, Floats]]:
+    """What each arm is told, period after period: made beforehand, for making it is not the driver's work."""
+    beats = []
+    for beat in range(round(seconds * rate_hz)):
+        goal = rig.start + np.float32(0.2 * np.sin(2 * beat / rate_hz))
+        beats.append({name: goal[rig.arm_slice(p.name)] for p in rig.arms for name in (p.follower, p.leader)})
+    return beats
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rate", type=float, default=50.0)
@@ -79,15 +89,13 @@ def main() -> None:
         loops = {n: ArmLoop(timed[n], options.rate, clock, n, lag_s=lag_s) for n, lag_s in arms.lags_s.items()}
         for loop in loops.values():
             loop.start()
+        goals = commands(rig, options.rate, options.seconds)
         emulators = [bus.pid for bus in emulated.buses.values()]
         began_emulator_s = sum(map(cpu_s_of, emulators))
-        began_cpu_s, began_s, beat = time.process_time(), time.monotonic(), 0
-        while (passed_s := time.monotonic() - began_s) < options.seconds:
-            beat += 1
-            goal = rig.start + np.float32(0.2 * np.sin(2 * passed_s))
-            for pair in rig.arms:
-                for name in (pair.follower, pair.leader):
-                    loops[name].command(goal[rig.arm_slice(pair.name)])
+        began_cpu_s, began_s = time.process_time(), time.monotonic()
+        for beat, goal in enumerate(goals, start=1):
+            for name, qpos in goal.items():
+                loops[name].command(qpos)
             time.sleep(max(0.0, began_s + beat / options.rate - time.monotonic()))
         passed_s = time.monotonic() - began_s
         cpu = (time.process_time() - began_cpu_s) / passed_s

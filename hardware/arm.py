@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,8 +27,9 @@ SHADOW_SLACK_TICKS = 60
 
 PUSH_TICKS = 120
 """How far away the goal of a servo is that pushes (10 deg): it goes no further when nobody renews it."""
-PRESENT = np.dtype([("current", "<i2"), ("velocity", "<i4"), ("position", "<i4")])
-"""Present_Current to Present_Position as they lie on the wire."""
+PRESENT = "hii"
+"""Present_Current, Present_Velocity and Present_Position of a servo as they lie on the wire (:mod:`struct`)."""
+CURRENT, VELOCITY, POSITION = range(len(PRESENT))
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ class DynamixelArm:
         mains = {servo.joint: servo for servo in servos if servo.shadow_of is None}
         self._mains = tuple(mains[joint] for joint in joints)
         self._ids = [servo.id for servo in self.servos]
+        self._main_ids = [main.id for main in self._mains]
         self._rows = np.array([self._ids.index(main.id) for main in self._mains])
         self._scale = scale
         self.is_gripper = scale.is_gripper
@@ -83,16 +86,13 @@ class DynamixelArm:
         self._upper = np.array([main.upper_ticks for main in self._mains])
         self._single_turn = np.array([main.mode == "position" for main in self._mains])
         self._limp = LimpWatch(bus, self._mains, ~scale.is_gripper)
+        self._present = struct.Struct("<" + PRESENT * len(servos))
         self._turn: Ticks = np.zeros(len(joints), np.int64)
         self._ticks: Ticks = np.zeros(len(joints), np.int64)
         self._effort_unit = np.array(
             [table.MODELS[servo.model].ampere_per_unit or table.LOAD_PER_UNIT for servo in servos]
         )
-        of_joint = np.array([[servo.joint == joint for servo in servos] for joint in joints])
-        self._effort = of_joint * self._effort_unit * np.sign(scale.scale)[:, np.newaxis]
-        """(J, servos) [A per unit], signed as the joint turns: both servos of a pair together."""
-        self._velocity = table.RAD_S_PER_VELOCITY_UNIT / RAD_PER_TICK * scale.scale
-        """(J,) [rad/s per unit], grippers [1/s per unit]."""
+        self._rates = self._rates_of_raw()
 
     def read(self) -> ArmState | None:
         """Where it is now; None when the answer got lost. Raises Fault when the port is gone."""
@@ -101,29 +101,25 @@ class DynamixelArm:
         if raw is None:
             return None
         time_ns = (began_ns + time.time_ns()) // 2
-        mains = raw[self._rows]
-        self._ticks = mains[:, 2]
-        return ArmState(
-            qpos=self._scale.position(self._ticks - self._turn),
-            qvel=(mains[:, 1] * self._velocity).astype(np.float32),
-            effort=(self._effort @ raw[:, 0]).astype(np.float32),
-            time_ns=time_ns,
-        )
+        self._ticks = raw[self._rows, POSITION]
+        qpos = self._scale.position(self._ticks - self._turn)
+        qvel, effort = (self._rates @ raw.ravel()).astype(np.float32).reshape(2, -1)
+        return ArmState(qpos, qvel, effort, time_ns)
 
     def command(self, qpos: Floats) -> None:
         """(J,) where it shall go. Clipped to what the servos accept, so that none refuses. Raises Fault."""
         if not np.isfinite(qpos).all():
             raise Fault(f"arm {self.name}: commanded to {qpos}: only the safety gate may command an arm")
-        goal = np.clip(self._scale.ticks(qpos), self._lower, self._upper) + self._turn
+        goal = np.minimum(np.maximum(self._scale.ticks(qpos), self._lower), self._upper) + self._turn
         self._send_goal(goal)
         self._limp.sent(goal)
 
     def complaint(self) -> str | None:
         """Which servos reported a hardware error in the last read, or lost their torque without saying so."""
-        alerts = [servo for servo in self.servos if servo.id in self.bus.health.alerts]
         limp = self._limp.look(self._ticks)
-        if not alerts and not limp:
+        if not self.bus.health.alerts and not limp:
             return None
+        alerts = [servo for servo in self.servos if servo.id in self.bus.health.alerts]
         what = "hardware error of" if alerts else "was its power cut? No torque in"
         named = ", ".join(f"servo {servo.id} ({servo.joint})" for servo in alerts or limp)
         return f"arm {self.name}: {what} {named}; hold the arm, end the session and start anew"
@@ -188,7 +184,7 @@ class DynamixelArm:
     def settle(self) -> None:
         """Finds the whole turns that servos woke up with, and pairs that disagree. Raises Fault."""
         raw = self._insist(self._raw)
-        ticks = raw[:, 2]
+        ticks = raw[:, POSITION]
         middle = (self._lower + self._upper) / 2
         self._turn = np.rint((ticks[self._rows] - middle) / TICKS_PER_TURN).astype(np.int64) * TICKS_PER_TURN
         for row, servo in enumerate(self.servos):
@@ -214,19 +210,28 @@ class DynamixelArm:
         return f"no answer from {', '.join(f'servo {s.id} ({s.joint})' for s in silent)}; check power and cable"
 
     def _send_goal(self, ticks: NDArray[np.int64]) -> None:
-        self.bus.sync_write(table.GOAL_POSITION, {m.id: int(t) for m, t in zip(self._mains, ticks, strict=True)})
+        self.bus.sync_write(table.GOAL_POSITION, dict(zip(self._main_ids, ticks.tolist(), strict=True)))
+
+    def _rates_of_raw(self) -> NDArray[np.float64]:
+        """(2 J, 3 servos): what turns the raw present values of all servos into velocities and efforts of the joints.
+
+        Efforts are signed as the joint turns, both servos of a pair together.
+        """
+        velocity, effort = np.zeros((2, len(self.joints), len(self.servos), 3))
+        velocity[range(len(self.joints)), self._rows, VELOCITY] = (
+            table.RAD_S_PER_VELOCITY_UNIT / RAD_PER_TICK * self._scale.scale
+        )
+        of_joint = np.array([[servo.joint == joint for servo in self.servos] for joint in self.joints])
+        effort[..., CURRENT] = of_joint * self._effort_unit * np.sign(self._scale.scale)[:, np.newaxis]
+        return np.stack([velocity, effort]).reshape(2 * len(self.joints), -1)
 
     def _raw(self) -> NDArray[np.int64] | None:
         """(servos, 3): current, velocity, position."""
-        first, last = table.PRESENT_CURRENT, table.PRESENT_POSITION
-        found = self.bus.sync_read(self._ids, first, last)
+        found = self.bus.sync_read(self._ids, table.PRESENT_CURRENT, table.PRESENT_POSITION)
         if found is None:
             return None
-        block = np.frombuffer(b"".join(found[i] for i in self._ids), PRESENT)
-        raw = np.empty((len(self._ids), 3), np.int64)
-        for column, name in enumerate(("current", "velocity", "position")):
-            raw[:, column] = block[name]
-        return raw
+        values = self._present.unpack(b"".join(found.values()))
+        return np.array(values, np.int64).reshape(-1, len(PRESENT))
 
     def _insist(self, ask: Callable[[], Answer | None]) -> Answer:
         """Asks again what a start depends on, as single registers are asked again. Raises Fault."""

@@ -114,7 +114,7 @@ class Bus:
         self.health.alerts.discard(servo_id)
 
     def sync_read(self, servo_ids: Sequence[int], first: Register, last: Register) -> dict[int, bytes] | None:
-        """The bytes from ``first`` to ``last`` of all servos in one exchange, by id.
+        """The bytes from ``first`` to ``last`` of all servos in one exchange, by id, in the order asked.
 
         None when they did not all come back after the retry: that is counted, and the caller's to judge.
         Raises Fault when the port is gone.
@@ -137,9 +137,11 @@ class Bus:
                     self._wire.discard()
                     return self.sync_read(servo_ids, first, last)
                 self.health.consecutive_lost = 0
-                for servo_id, answer in zip(servo_ids, answers, strict=True):
-                    self._note_alert(servo_id, answer.error)
-                return {i: answer.data[:size] for i, answer in zip(servo_ids, answers, strict=True)}
+                found = {}
+                for servo_id, (_, error, data) in zip(servo_ids, answers, strict=True):
+                    self._note_alert(servo_id, error)
+                    found[servo_id] = data[:size]
+                return found
             self.health.corrupt += answers[-1].result != COMM_RX_TIMEOUT
         self._behind = True
         self.health.lost += 1
@@ -148,7 +150,7 @@ class Bus:
 
     def sync_write(self, register: Register, values: Mapping[int, int]) -> None:
         """One register of several servos at once. Servos do not confirm it. Raises Fault when the port is gone."""
-        parameters = [b for servo_id, value in values.items() for b in (servo_id, *table.encode(register, value))]
+        parameters = b"".join([bytes((i,)) + table.encode(register, value) for i, value in values.items()])
         answer = self._wire.sync_write(register.address, register.size, parameters)
         if not answer.ok:
             raise Fault(f"bus {self.port}: writing {register.name} to {len(values)} servos failed ({answer.result})")
@@ -164,7 +166,7 @@ class Bus:
     def _note_alert(self, servo_id: int, error: int) -> None:
         if error & ALERT:
             self.health.alerts.add(servo_id)
-        else:
+        elif self.health.alerts:
             self.health.alerts.discard(servo_id)
 
     def _ask(self, servo_id: int, doing: str, exchange: Callable[[], Answer]) -> Answer:

@@ -25,7 +25,8 @@ class LimpWatch:
 
     def __init__(self, bus: Bus, mains: Sequence[Servo], watched: NDArray[np.bool_]) -> None:
         """``watched`` (J,): not grippers, which grip."""
-        self._bus, self._mains, self._watched = bus, mains, watched
+        self._bus, self._mains = bus, mains
+        self._allowed = np.where(watched, AWAY_TICKS, np.inf)
         self._late_allowed = 0
         self._goal: NDArray[np.int64] | None = None
         self._away = 0
@@ -48,7 +49,7 @@ class LimpWatch:
         """The servos found without torque, from where the arm was read (J,). They stay so until the arm is freed."""
         if self._goal is None:
             return self._limp
-        away = (np.abs(ticks - self._goal) > AWAY_TICKS) & self._watched
+        away = np.abs(ticks - self._goal) > self._allowed
         self._away = self._away + 1 if away.any() else 0
         if self._away and self._away % ASK_AFTER == 0:
             with contextlib.suppress(Fault):  # an answer that is lost now comes next time

@@ -8,84 +8,23 @@ a gain into a voltage, or yesterday's position into today's.
 from __future__ import annotations
 
 import contextlib
-import errno
-import os
-import select
 import termios
-import time
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from dynamixel_sdk import COMM_RX_CORRUPT, COMM_SUCCESS, COMM_TX_FAIL, PacketHandler, PortHandler
+from dynamixel_sdk import COMM_SUCCESS, COMM_TX_FAIL, PacketHandler
+from fastcrc.crc16 import umts
 
 from hardware.errors import PORT_ERRORS, in_words
+from hardware.wait_port import WaitPort
 from il_robot.errors import Fault
 
 PATIENT_S = 0.05
 """How long a servo may take where nothing waits: single reads and writes while an arm is set up."""
 QUIET_S = 0.002
+HEAD, STATUS = b"\xff\xff\xfd\x00\xfe", b"\x55"
+"""What a packet from all servos begins with; two bytes of length stand between."""
 OK: int = COMM_SUCCESS
-
-
-class WaitPort(PortHandler):  # type: ignore[misc]
-    """The SDK's port, sleeping in select() where the original spins, and without pyserial's detours on the way."""
-
-    def __init__(self, port_name: str, reply_s: float) -> None:
-        super().__init__(port_name)
-        self.reply_s = reply_s
-        self.sent = b""
-        """The packet written last."""
-        self._received = bytearray()
-        """What the system handed over and nobody asked for yet."""
-
-    def setupPort(self, cflag_baud: int) -> bool:  # noqa: N802 (the SDK's name)
-        self._received.clear()
-        return bool(super().setupPort(cflag_baud))
-
-    def setPacketTimeout(self, packet_length: int) -> None:  # noqa: N802
-        self.setPacketTimeoutMillis(self.tx_time_per_byte * packet_length + self.reply_s * 1e3)
-
-    def getCurrentTime(self) -> float:  # noqa: N802
-        return time.monotonic() * 1e3
-
-    def clearPort(self) -> None:  # noqa: N802
-        """Nothing: what was written before goes out before. The original waits for that, at every packet."""
-
-    def writePort(self, packet: Sequence[int]) -> int:  # noqa: N802
-        self.sent = bytes(packet)
-        return self.write(self.sent)
-
-    def write(self, packet: bytes) -> int:
-        """How many bytes went out: fewer than there are when the system's buffer is full."""
-        try:
-            return os.write(self.ser.fileno(), packet)
-        except BlockingIOError:
-            return 0
-
-    def readPort(self, length: int) -> bytes:  # noqa: N802
-        """Up to so many bytes, waiting for the first."""
-        if length <= 0:
-            return b""
-        if not self._received:
-            left_s = (self.packet_timeout - self.getTimeSinceStart()) / 1e3
-            if not select.select([self.ser.fileno()], [], [], max(0.0, left_s))[0]:
-                return b""
-            self._receive()
-        taken = bytes(self._received[:length])
-        del self._received[:length]
-        return taken
-
-    def discard(self, quiet_s: float) -> None:
-        """Throws away what came and still comes, until so long nothing does."""
-        while select.select([self.ser.fileno()], [], [], quiet_s)[0]:
-            self._receive()
-        self._received.clear()
-
-    def _receive(self) -> None:
-        received = os.read(self.ser.fileno(), 4096)
-        if not received:
-            raise OSError(errno.EIO, "ready to read, but nothing comes")
-        self._received += received
 
 
 class Answer(NamedTuple):
@@ -156,10 +95,11 @@ class Wire:
             packet = [0, 0, 0, 0, servo_id, 3, 0, 8, 0, 0]  # instruction 8, reboot
             return self._sent(self._sdk.txPacket(self._port, packet), servo_id, 0)
 
-    def sync_write(self, address: int, size: int, parameters: Sequence[int]) -> Answer:
+    def sync_write(self, address: int, size: int, parameters: bytes) -> Answer:
         """Writes several servos' tables (id, bytes, id, bytes, ...); none confirms."""
+        packet = sync_write_packet(address, size, parameters)
         with self._used():
-            return Answer(self._sdk.syncWriteTxOnly(self._port, address, size, list(parameters), len(parameters)))
+            return Answer(OK if self._port.write(packet) == len(packet) else COMM_TX_FAIL)
 
     def sync_read(self, servo_ids: Sequence[int], address: int, size: int) -> list[Answer]:
         """``size`` bytes of each servo, one packet after the other; ends with the first that fails."""
@@ -176,24 +116,19 @@ class Wire:
     def fast_sync_read(self, servo_ids: Sequence[int], address: int, size: int) -> list[Answer]:
         """The same in one packet: (error, id, data, checksum) of each servo; a single failed answer if it fails.
 
-        Decoded here because the SDK's own decoding drops the error bytes and, when a firmware stuffs this packet,
+        Taken apart here because the SDK's own decoding drops the error bytes and, when a firmware stuffs this packet,
         shifts the last servo's position by a byte without noticing.
         """
-        expected = len(servo_ids) * (size + 4) - 2
         with self._used():
             result = self._ask_all(servo_ids, address, size, fast=True)
+            body = self._undisturbed(len(servo_ids) * (size + 4) - 2) if result == OK else b""
             while result == OK:
-                wire, result = self._sdk.rxPacket(self._port, True)
-                if result != OK:
-                    break
-                body = bytes(wire[8:-2])
-                if len(body) > expected:
-                    body = body.replace(b"\xff\xff\xfd\xfd", b"\xff\xff\xfd")
-                parts = [body[at : at + size + 2] for at in range(0, expected, size + 4)]
-                if len(body) == expected and [part[1] for part in parts] == list(servo_ids):
-                    return [Answer(OK, part[0], part[2:]) for part in parts]
+                if answers := _shares(body, servo_ids, size):
+                    return answers
+                packet, result = self._sdk.rxPacket(self._port, True)
+                body = bytes(packet[8:-2]) if result == OK else b""
             self._port.discard(QUIET_S)
-        return [Answer(result if result != OK else COMM_RX_CORRUPT)]
+        return [Answer(result)]
 
     def discard(self) -> None:
         """Throws away what is still on its way. Raises Fault when the port is gone."""
@@ -229,6 +164,17 @@ class Wire:
             if packet[4] == servo_id and packet[5] | packet[6] << 8 == size + 4:
                 return Answer(result, packet[8], bytes(packet[9 : 9 + size]))
 
+    def _undisturbed(self, size: int) -> bytes:
+        """What lies between head and checksum of the packet of all servos, if nothing but that one comes and it needs
+        no unstuffing. Nothing else: the bytes stay, for the SDK to sort out, which takes ten times as long.
+        """
+        packet = self._port.peek(len(HEAD) + 3 + size + 2)
+        head = HEAD + (size + 3).to_bytes(2, "little") + STATUS
+        if not packet.startswith(head) or umts(packet[:-2]) != int.from_bytes(packet[-2:], "little"):
+            return b""
+        self._port.readPort(len(packet))
+        return packet[len(head) : -2]
+
     def _ask_all(self, servo_ids: Sequence[int], address: int, size: int, *, fast: bool) -> int:
         """Sends a sync read; the SDK's result."""
         key = tuple(servo_ids), address, size, fast
@@ -251,3 +197,25 @@ class Wire:
             yield
         except PORT_ERRORS as error:
             raise Fault(f"bus {self.name}: {what}: {in_words(error)}") from None
+
+
+def _shares(body: bytes, servo_ids: Sequence[int], size: int) -> list[Answer]:
+    """What each servo said in the packet of all of them; nothing when it is not the answer to such a question."""
+    stride = size + 4
+    expected = len(servo_ids) * stride - 2
+    if len(body) > expected:
+        body = body.replace(b"\xff\xff\xfd\xfd", b"\xff\xff\xfd")
+    if len(body) != expected or body[1::stride] != bytes(servo_ids):
+        return []
+    return [Answer(OK, body[at], body[at + 2 : at + 2 + size]) for at in range(0, expected, stride)]
+
+
+def sync_write_packet(address: int, size: int, parameters: bytes) -> bytes:
+    """The sync write (instruction 0x83) of ``parameters`` (id, ``size`` bytes, id, ...).
+
+    The SDK builds the same in ten times the time, which counts in a control loop; and it forgets the stuffing.
+    """
+    body = b"\x83" + address.to_bytes(2, "little") + size.to_bytes(2, "little") + parameters
+    body = body.replace(b"\xff\xff\xfd", b"\xff\xff\xfd\xfd")
+    packet = HEAD + (len(body) + 2).to_bytes(2, "little") + body
+    return packet + umts(packet).to_bytes(2, "little")
