@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
 import simplejpeg
+from numpy.typing import NDArray
 from zarr.abc.codec import ArrayBytesCodec
 
 from il_robot.types import Image
@@ -42,11 +43,25 @@ def size_of(jpeg: bytes | memoryview) -> tuple[int, int]:
 
 def decode(jpeg: bytes | memoryview, height: int, width: int, out: Image | None = None) -> Image:
     """The RGB pixels (height, width, 3), written into ``out`` if given. Raises ValueError for anything else."""
-    if size_of(jpeg) != (height, width):
-        found_height, found_width = size_of(jpeg)
-        raise ValueError(f"JPEG of {found_width}x{found_height} where {width}x{height} belongs")
+    _check_size(jpeg, height, width)
     image = simplejpeg.decode_jpeg(jpeg, "RGB", fastdct=False, fastupsample=False, buffer=out, strict=True)
     return cast(Image, image)
+
+
+def decode_eighth(jpeg: bytes | memoryview, height: int, width: int) -> NDArray[np.uint8]:
+    """Grey pixels of an eighth of the size, at about a third of the cost.
+
+    The whole file is read for them, so it raises ValueError where :func:`decode` does.
+    """
+    _check_size(jpeg, height, width)
+    small = simplejpeg.decode_jpeg(jpeg, "GRAY", min_height=1, min_width=1, min_factor=8, strict=True)
+    return cast(NDArray[np.uint8], small[:, :, 0])
+
+
+def _check_size(jpeg: bytes | memoryview, height: int, width: int) -> None:
+    found_height, found_width = size_of(jpeg)
+    if (found_height, found_width) != (height, width):
+        raise ValueError(f"JPEG of {found_width}x{found_height} where {width}x{height} belongs")
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,10 @@ from collections import deque
 from collections.abc import Iterator
 
 import numpy as np
-import simplejpeg
 from numpy.typing import NDArray
 
 from il_robot.episodes.checks.finding import Finding, Tolerances, runs
-from il_robot.episodes.jpeg_codec import size_of
+from il_robot.episodes.jpeg_codec import decode_eighth
 from il_robot.episodes.layout import CameraInfo, Validity
 from il_robot.episodes.reader import Episode
 from il_robot.errors import BadInput
@@ -42,7 +41,7 @@ def _camera(episode: Episode, camera: CameraInfo, bounds: Tolerances) -> Iterato
         dark = seen[back - 1][1] if back else False
         if not back:
             try:
-                dark = _brightness(jpeg, camera) < bounds.black
+                dark = bool(decode_eighth(jpeg, camera.height, camera.width).mean() < bounds.black)
             except ValueError as error:
                 yield Finding(episode.id, name, "undecodable", f"not a whole JPEG: {error}", t, t)
         if validity[t] == Validity.FRESH:
@@ -58,15 +57,6 @@ def _camera(episode: Episode, camera: CameraInfo, bounds: Tolerances) -> Iterato
     yield from _frozen(episode, name, np.array(fresh, int).reshape(-1, 2), bounds)
     for first, last in runs(black):
         yield Finding(episode.id, name, "black", "a black picture", first, last)
-
-
-def _brightness(jpeg: bytes, camera: CameraInfo) -> float:
-    """Mean [0..255]. An eighth of the size is decoded, which reads the whole file. Raises ValueError for damage."""
-    height, width = size_of(jpeg)
-    if (height, width) != (camera.height, camera.width):
-        raise ValueError(f"{width}x{height} where {camera.width}x{camera.height} belongs")
-    small = simplejpeg.decode_jpeg(jpeg, "GRAY", min_height=1, min_width=1, min_factor=8)
-    return float(small.mean())
 
 
 def _frozen(episode: Episode, camera: str, fresh: NDArray[np.int_], bounds: Tolerances) -> Iterator[Finding]:

@@ -25,8 +25,10 @@ from il_robot.episodes.conversion.aloha_layout import (
 )
 from il_robot.episodes.conversion.carried import NAME, carried_columns, facts_of
 from il_robot.episodes.conversion.library import library
-from il_robot.episodes.conversion.outlet import filled_steps
+from il_robot.episodes.conversion.outgoing_frames import filled_steps, whole_image
+from il_robot.episodes.conversion.outlet import whole_files
 from il_robot.episodes.jpeg_codec import encode
+from il_robot.episodes.layout import CameraInfo
 from il_robot.episodes.reader import Episode
 from il_robot.errors import BadInput
 
@@ -37,16 +39,16 @@ _CACHE_BYTES = 2 * 1024**2
 def export_aloha_file(episode: Episode, file: Path, grippers: GripperConvention, jpeg_quality: int | None) -> None:
     """Write ``file``; images uncompressed, or as JPEG of ``jpeg_quality``.
 
-    Raises BadInput when the episode's joints are not ALOHA's, OSError when the disk fails.
+    Its joints must be ALOHA's (:func:`refuse_other_joints`). Raises BadInput when the episode is damaged, OSError when
+    the disk fails; there is no file then, or one that was not finished.
     """
-    _refuse_other_joints(episode)
-    with library("h5py").File(file, "w", rdcc_nbytes=_CACHE_BYTES) as root:
+    with whole_files(file), library("h5py").File(file, "w", rdcc_nbytes=_CACHE_BYTES) as root:
         root.attrs["sim"] = episode.info.clock == "simulated"
         convention = _convention(grippers, episode)
         _write_vectors(root, episode, convention)
         group = root.create_group(IMAGES)
         # An HDF5 group lists its members by name: the rows of compress_len must have that order.
-        cameras = sorted(episode.info.camera_names)
+        cameras = sorted(episode.info.cameras, key=lambda camera: camera.name)
         if jpeg_quality is None:
             for camera in cameras:
                 _write_images(group, episode, camera)
@@ -57,7 +59,8 @@ def export_aloha_file(episode: Episode, file: Path, grippers: GripperConvention,
         _carry(root.create_group(NAME), episode, convention)
 
 
-def _refuse_other_joints(episode: Episode) -> None:
+def refuse_other_joints(episode: Episode) -> None:
+    """Raises BadInput when the episode's joints are not ALOHA's."""
     units = ["opening" if j in GRIPPER_INDEXES else "rad" for j in range(JOINTS)]
     if [joint.unit for joint in episode.info.joints] != units:
         raise BadInput(f"{episode.path}: an ALOHA file has {JOINTS} joints: twice six joints [rad] and a gripper")
@@ -86,19 +89,22 @@ def _write_vectors(root: Any, episode: Episode, convention: GripperConvention) -
     root[ACTION] = episode.action
 
 
-def _write_images(group: Any, episode: Episode, camera: str) -> None:
-    steps = filled_steps(episode, camera)
-    shape = episode.image(camera, int(steps[0])).shape
-    stored = group.create_dataset(camera, (episode.steps, *shape), np.uint8, chunks=(1, *shape))
-    for t, source in enumerate(steps):
-        stored[t] = episode.image(camera, int(source))
+def _write_images(group: Any, episode: Episode, camera: CameraInfo) -> None:
+    shape = (camera.height, camera.width, 3)
+    stored = None
+    for t, source in enumerate(filled_steps(episode, camera.name)):
+        image = whole_image(episode, camera, int(source))
+        if stored is None:  # Only now its size is known to be no lie.
+            stored = group.create_dataset(camera.name, (episode.steps, *shape), np.uint8, chunks=(1, *shape))
+        stored[t] = image
 
 
-def _write_jpegs(group: Any, episode: Episode, camera: str, quality: int) -> list[int]:
+def _write_jpegs(group: Any, episode: Episode, camera: CameraInfo, quality: int) -> list[int]:
     """The lengths of the JPEGs. Red and blue are swapped in them, which is how the original loader undoes it."""
-    jpegs = [encode(episode.image(camera, int(t))[:, :, ::-1], quality) for t in filled_steps(episode, camera)]
+    steps = filled_steps(episode, camera.name)
+    jpegs = [encode(whole_image(episode, camera, int(t))[:, :, ::-1], quality) for t in steps]
     lengths = [len(jpeg) for jpeg in jpegs]
-    stored = group.create_dataset(camera, (episode.steps, max(lengths)), np.uint8, chunks=(1, max(lengths)))
+    stored = group.create_dataset(camera.name, (episode.steps, max(lengths)), np.uint8, chunks=(1, max(lengths)))
     for t, jpeg in enumerate(jpegs):
         stored[t] = np.frombuffer(jpeg.ljust(max(lengths), b"\0"), np.uint8)
     return lengths

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,19 +9,18 @@ import tyro
 from tyro.conf import Positional
 
 from il_robot.episodes.answer import AsJson, answer, left_out_lines, progress_bar
-from il_robot.episodes.conversion.aloha_export import export_aloha_file
+from il_robot.episodes.conversion.aloha_export import export_aloha_file, refuse_other_joints
 from il_robot.episodes.conversion.aloha_import import AlohaSettings, aloha_files, cpu_limit_s, import_aloha_file
 from il_robot.episodes.conversion.aloha_layout import Channels, GripperConvention
 from il_robot.episodes.conversion.intake import credible_fps
 from il_robot.episodes.conversion.isolation import Isolated
-from il_robot.episodes.conversion.lerobot_export import export_lerobot
+from il_robot.episodes.conversion.lerobot_export import LerobotWriter
 from il_robot.episodes.conversion.lerobot_import import LerobotSettings, import_lerobot
 from il_robot.episodes.conversion.lerobot_layout import Images
 from il_robot.episodes.conversion.library import library
 from il_robot.episodes.conversion.mcap_export import export_mcap_file
-from il_robot.episodes.conversion.outlet import appearing, chosen_episodes, missing_frames
+from il_robot.episodes.conversion.outlet import Export, appearing, chosen_episodes
 from il_robot.episodes.layout import Outcome
-from il_robot.episodes.reader import Episode
 from il_robot.episodes.staging import clear_remains
 from il_robot.errors import BadInput
 
@@ -122,7 +120,7 @@ def export_aloha(
 ) -> int:
     """Write a dataset as ALOHA HDF5 files that the original loaders take: OUT/episode_0.hdf5, ...
 
-    Exit code 1: episodes that are not complete or not readable were left out.
+    Exit code 1: episodes that are not complete, not readable or damaged were left out.
 
     For example:
 
@@ -140,12 +138,15 @@ def export_aloha(
     """
     if jpeg is not None:
         _check_quality(jpeg)
-    episodes, left_out = chosen_episodes(dataset, outcome)
-    with appearing(out) as folder, progress_bar("exporting", len(episodes)) as advance:
-        for number, episode in enumerate(episodes):
-            export_aloha_file(episode, folder / f"episode_{number}.hdf5", grippers, jpeg)
-            advance()
-    return _say_exported(out, episodes, left_out, as_json, fills=True)
+    export = chosen_episodes(dataset, outcome)
+    for episode in export.episodes:
+        refuse_other_joints(episode)
+    library("h5py")
+    with appearing(out) as folder:
+        export.write_each(
+            dataset, lambda n, episode: export_aloha_file(episode, folder / f"episode_{n}.hdf5", grippers, jpeg)
+        )
+    return _say_exported(out, export, as_json, fills=True)
 
 
 def export_lerobot_dataset(
@@ -158,7 +159,7 @@ def export_lerobot_dataset(
 ) -> int:
     """Write a dataset as a LeRobot v3 dataset: LeRobotDataset("any/name", root=OUT).
 
-    Exit code 1: episodes that are not complete or not readable were left out.
+    Exit code 1: episodes that are not complete, not readable or damaged were left out.
 
     For example:
 
@@ -172,10 +173,12 @@ def export_lerobot_dataset(
         outcome: only episodes of this outcome.
         as_json: print JSON for a script instead of a line.
     """
-    episodes, left_out = chosen_episodes(dataset, outcome)
-    with appearing(out) as folder, progress_bar("exporting", len(episodes)) as advance:
-        export_lerobot(episodes, folder, images, advance)
-    return _say_exported(out, episodes, left_out, as_json, fills=True)
+    export = chosen_episodes(dataset, outcome)
+    with appearing(out) as folder:
+        writer = LerobotWriter(export.episodes, folder, images)
+        export.write_each(dataset, writer.add)
+        writer.finish()
+    return _say_exported(out, export, as_json, fills=True)
 
 
 def export_mcap(
@@ -187,7 +190,7 @@ def export_mcap(
 ) -> int:
     """Write a dataset as ROS 2 bags, one MCAP file per episode, for Foxglove and `ros2 bag play`.
 
-    Exit code 1: episodes that are not complete or not readable were left out.
+    Exit code 1: episodes that are not complete, not readable or damaged were left out.
 
     For example:
 
@@ -200,12 +203,11 @@ def export_mcap(
         outcome: only episodes of this outcome.
         as_json: print JSON for a script instead of a line.
     """
-    episodes, left_out = chosen_episodes(dataset, outcome)
-    with appearing(out) as folder, progress_bar("exporting", len(episodes)) as advance:
-        for episode in episodes:
-            export_mcap_file(episode, folder / f"{episode.id}.mcap")
-            advance()
-    return _say_exported(out, episodes, left_out, as_json, fills=False)
+    export = chosen_episodes(dataset, outcome)
+    library("mcap_ros2.writer")
+    with appearing(out) as folder:
+        export.write_each(dataset, lambda _, episode: export_mcap_file(episode, folder / f"{episode.id}.mcap"))
+    return _say_exported(out, export, as_json, fills=False)
 
 
 def _check_quality(quality: int) -> None:
@@ -219,15 +221,13 @@ def _say_imported(out: Path, imported: int, there: int, as_json: bool) -> Litera
     return 0
 
 
-def _say_exported(
-    out: Path, episodes: Sequence[Episode], left_out: dict[str, str], as_json: bool, *, fills: bool
-) -> int:
+def _say_exported(out: Path, export: Export, as_json: bool, *, fills: bool) -> int:
     """``fills``: the format knows no missing frame, so that each shows the one before. Returns the exit code."""
-    data = {"folder": out, "episodes": [episode.id for episode in episodes], "left_out": left_out}
-    text = f"{out}: {len(episodes)} episodes"
+    data = {"folder": out, "episodes": [episode.id for episode in export.episodes], "left_out": export.left_out}
+    text = f"{out}: {len(export.episodes)} episodes"
     if fills:
-        missing = data["missing_frames_filled"] = sum(missing_frames(episode) for episode in episodes)
+        missing = data["missing_frames_filled"] = export.missing_frames
         if missing:
             text += f"; {missing} missing frames show the one before: only what il-robot carries along marks them"
-    answer(as_json, data, "\n".join([*left_out_lines(left_out), text]))
-    return 1 if left_out else 0
+    answer(as_json, data, "\n".join([*left_out_lines(export.left_out), text]))
+    return 1 if export.left_out else 0

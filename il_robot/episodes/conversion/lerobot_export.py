@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,26 +15,12 @@ from il_robot.episodes.conversion import lerobot_layout as layout
 from il_robot.episodes.conversion.carried import carried_columns, facts_of
 from il_robot.episodes.conversion.lerobot_stats import Stats, image_stats, row_stats, together
 from il_robot.episodes.conversion.library import library
-from il_robot.episodes.conversion.outlet import filled_steps
+from il_robot.episodes.conversion.outgoing_frames import filled_steps, whole_image, whole_jpeg
+from il_robot.episodes.conversion.outlet import whole_files
 from il_robot.episodes.conversion.video import write_video
-from il_robot.episodes.layout import EpisodeInfo
+from il_robot.episodes.layout import CameraInfo, EpisodeInfo
 from il_robot.episodes.reader import Episode
 from il_robot.errors import BadInput
-
-
-def export_lerobot(
-    episodes: Sequence[Episode], folder: Path, images: layout.Images, done: Callable[[], object] = lambda: None
-) -> None:
-    """Write the whole data set into ``folder``; ``done`` is called after each episode.
-
-    Raises BadInput when the episodes are not of one kind or LeRobot cannot hold them, OSError when the disk fails.
-    """
-    info = _common_info(episodes, images)
-    writer = _Writer(episodes, folder, info, images)
-    for number, episode in enumerate(episodes):
-        writer.add(number, episode)
-        done()
-    writer.finish()
 
 
 def _common_info(episodes: Sequence[Episode], images: layout.Images) -> EpisodeInfo:
@@ -52,14 +38,21 @@ def _common_info(episodes: Sequence[Episode], images: layout.Images) -> EpisodeI
     return info
 
 
-class _Writer:
-    def __init__(self, episodes: Sequence[Episode], folder: Path, info: EpisodeInfo, images: layout.Images) -> None:
+class LerobotWriter:
+    """Writes a data set into ``folder``: :meth:`add` each of the episodes that are not damaged, then :meth:`finish`.
+
+    Raises BadInput when the episodes are not of one kind or LeRobot cannot hold them, OSError when the disk fails.
+    """
+
+    def __init__(self, episodes: Sequence[Episode], folder: Path, images: layout.Images) -> None:
+        info = _common_info(episodes, images)
         self._pa, self._parquet = library("pyarrow"), library("pyarrow.parquet")
         self._folder = folder
         self._fps = int(info.fps)
         self._images = images
-        self._cameras = info.camera_names
-        self._tasks = sorted({_task(episode) for episode in episodes})
+        self._cameras = info.cameras
+        self._tasks: dict[str, int] = {}
+        """Numbered as they come: a damaged episode leaves no task behind."""
         self._vectors = _vectors(episodes)
         self._carried = {layout.carried_feature(c.path): c for c in carried_columns(info, layout.OWN)}
         self._features = self._described(info)
@@ -69,8 +62,16 @@ class _Writer:
         self._frames = 0
 
     def add(self, number: int, episode: Episode) -> None:
-        """Write the episode's file of rows and its videos."""
+        """Write the episode's file of rows and its videos. Raises BadInput when it is damaged, and none of them stays.
+
+        ``number``: counted from 0 without those that were damaged.
+        """
         place = dict(zip(("chunk_index", "file_index"), divmod(number, layout.CHUNK_FILES), strict=True))
+        videos = {} if self._images == "jpeg" else {camera.name: self._video(camera, place) for camera in self._cameras}
+        with whole_files(*videos.values()):
+            self._add(number, episode, place, videos)
+
+    def _add(self, number: int, episode: Episode, place: Mapping[str, int], videos: Mapping[str, Path]) -> None:
         columns = self._columns(number, episode)
         stats = {name: row_stats(values) for name, values in columns.items()}
         row: dict[str, Any] = {
@@ -85,12 +86,12 @@ class _Writer:
         }
         table = {name: self._arrow(values) for name, values in columns.items()}
         for camera in self._cameras:
-            key = layout.IMAGES + camera
+            key = layout.IMAGES + camera.name
             stats[key] = image_stats(episode, camera)
             if self._images == "jpeg":
                 table[key] = self._embedded(episode, camera)
             else:
-                self._write_video(episode, camera, place)
+                self._write_video(episode, camera, videos[camera.name])
                 row |= {f"videos/{key}/{name}": value for name, value in place.items()}
                 row |= {f"videos/{key}/from_timestamp": 0.0, f"videos/{key}/to_timestamp": episode.steps / self._fps}
         self._write_table(layout.DATA.format(**place), self._pa.table(table))
@@ -98,13 +99,14 @@ class _Writer:
         self._rows.append(row)
         self._facts.append(facts_of(episode))
         self._stats.append(stats)
+        self._tasks.setdefault(_task(episode), len(self._tasks))
         self._frames += episode.steps
 
     def finish(self) -> None:
         """Write the folder ``meta``."""
         self._write_table(layout.EPISODES.format(chunk_index=0, file_index=0), self._pa.Table.from_pylist(self._rows))
         numbers = self._pa.array(range(len(self._tasks)), self._pa.int64())
-        tasks = self._pa.table({"task_index": numbers, "task": self._tasks})
+        tasks = self._pa.table({"task_index": numbers, "task": list(self._tasks)})
         self._write_table(layout.TASKS, tasks.replace_schema_metadata(layout.tasks_metadata()))
         stats = together(self._stats)
         self._write_json(
@@ -152,23 +154,26 @@ class _Writer:
             "frame_index": frames,
             "episode_index": np.full(episode.steps, number),
             "index": frames + self._frames,
-            "task_index": np.full(episode.steps, self._tasks.index(_task(episode))),
+            "task_index": np.full(episode.steps, self._tasks.get(_task(episode), len(self._tasks))),
         }
 
     def _arrow(self, values: NDArray[Any]) -> Any:
         flat = self._pa.array(np.ascontiguousarray(values).reshape(-1))
         return flat if len(flat) == len(values) else self._pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
 
-    def _embedded(self, episode: Episode, camera: str) -> Any:
+    def _embedded(self, episode: Episode, camera: CameraInfo) -> Any:
         """The stored JPEGs, byte for byte, as the Hugging Face image type."""
-        jpegs = [{"bytes": episode.frame_jpeg(camera, int(t)), "path": None} for t in filled_steps(episode, camera)]
+        steps = filled_steps(episode, camera.name)
+        jpegs = [{"bytes": whole_jpeg(episode, camera, int(t)), "path": None} for t in steps]
         return self._pa.array(jpegs, self._pa.struct({"bytes": self._pa.binary(), "path": self._pa.string()}))
 
-    def _write_video(self, episode: Episode, camera: str, place: Mapping[str, int]) -> None:
-        file = self._folder / layout.VIDEO.format(video_key=layout.IMAGES + camera, **place)
+    def _video(self, camera: CameraInfo, place: Mapping[str, int]) -> Path:
+        return self._folder / layout.VIDEO.format(video_key=layout.IMAGES + camera.name, **place)
+
+    def _write_video(self, episode: Episode, camera: CameraInfo, file: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         codec, options = layout.CODECS[self._images]
-        frames = (episode.image(camera, int(t)) for t in filled_steps(episode, camera))
+        frames = (whole_image(episode, camera, int(t)) for t in filled_steps(episode, camera.name))
         write_video(file, frames, self._fps, codec, options, layout.GOP)
 
     def _write_table(self, path: str, table: Any) -> None:

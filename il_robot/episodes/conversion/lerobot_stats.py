@@ -8,7 +8,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from il_robot.episodes.conversion.outlet import filled_steps
+from il_robot.episodes.conversion.outgoing_frames import filled_steps, whole_image
+from il_robot.episodes.layout import CameraInfo
 from il_robot.episodes.reader import Episode
 
 Stats: TypeAlias = dict[str, NDArray[Any]]
@@ -28,12 +29,12 @@ def row_stats(values: NDArray[Any]) -> Stats:
     return {**filled, "count": np.array([len(wide)])}
 
 
-def image_stats(episode: Episode, camera: str) -> Stats:
+def image_stats(episode: Episode, camera: CameraInfo) -> Stats:
     """Of RGB in [0, 1], shaped (3, 1, 1), over a sample of the frames."""
-    steps = filled_steps(episode, camera)
+    steps = filled_steps(episode, camera.name)
     sample = steps[np.linspace(0, len(steps) - 1, min(_FRAMES, len(steps))).astype(int)]
     pixels_NC = np.concatenate(
-        [episode.image(camera, int(t))[::_STRIDE, ::_STRIDE].reshape(-1, 3) for t in sample]
+        [whole_image(episode, camera, int(t))[::_STRIDE, ::_STRIDE].reshape(-1, 3) for t in sample]
     ).astype(np.float64)
     stats = row_stats(pixels_NC / 255)
     return {name: values if name == "count" else values.reshape(3, 1, 1) for name, values in stats.items()}

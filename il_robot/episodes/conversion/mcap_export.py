@@ -18,6 +18,8 @@ import numpy as np
 
 from il_robot.episodes.conversion.carried import NAME, facts_of
 from il_robot.episodes.conversion.library import library
+from il_robot.episodes.conversion.outgoing_frames import whole_jpeg
+from il_robot.episodes.conversion.outlet import whole_files
 from il_robot.episodes.conversion.ros_schemas import SCHEMAS
 from il_robot.episodes.layout import Validity
 from il_robot.episodes.reader import Episode
@@ -42,9 +44,10 @@ def export_mcap_file(episode: Episode, file: Path) -> None:
     """Write ``file`` with the stamps of the recording. A frame that is missing or repeated is no message.
 
     Topics, see ``docs/conversion.md``: the followers' states, what they were asked and sent, images, object poses, who
-    drove, and once the facts of the episode. Raises OSError when the disk fails.
+    drove, and once the facts of the episode. Raises BadInput when the episode is damaged, OSError when the disk fails;
+    there is no file then, or one that was not finished.
     """
-    with file.open("wb") as stream:
+    with whole_files(file), file.open("wb") as stream:
         writer = library("mcap_ros2.writer").Writer(stream)
         bag = _Bag(writer, episode)
         for t in range(episode.steps):
@@ -131,13 +134,13 @@ class _Bag:
 
     def _add_images(self, t: int) -> None:
         episode = self._episode
-        for c, camera in enumerate(episode.info.camera_names):
-            if episode.validity(camera)[t] != Validity.FRESH:
+        for c, camera in enumerate(episode.info.cameras):
+            if episode.validity(camera.name)[t] != Validity.FRESH:
                 continue
             stamp = int(episode.camera_ns[t, c])
-            header = _header(stamp, f"{camera}_optical_frame")
-            fields = {"header": header, "format": "jpeg", "data": episode.frame_jpeg(camera, t)}
-            topic = topic_name(camera, "image_raw", "compressed")
+            header = _header(stamp, f"{camera.name}_optical_frame")
+            fields = {"header": header, "format": "jpeg", "data": whole_jpeg(episode, camera, t)}
+            topic = topic_name(camera.name, "image_raw", "compressed")
             self._write(topic, "sensor_msgs/msg/CompressedImage", stamp, t, fields)
 
     def _write(self, topic: str, kind: str, stamp: int, t: int, message: dict[str, Any]) -> None:

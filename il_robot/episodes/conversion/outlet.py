@@ -1,19 +1,18 @@
-"""What every export shares: the output appears whole or not at all, and missing frames are filled and counted."""
+"""What every export shares: the output appears whole or not at all, and a damaged episode is left out and named."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
 
 from il_robot.episodes.answer import tracked
 from il_robot.episodes.columns import columns
+from il_robot.episodes.conversion.outgoing_frames import missing_frames
 from il_robot.episodes.dataset import Dataset
-from il_robot.episodes.layout import Outcome, Validity
+from il_robot.episodes.layout import Outcome
 from il_robot.episodes.reader import Episode
 from il_robot.errors import BadInput, Fault
 
@@ -38,48 +37,67 @@ def appearing(out: Path) -> Iterator[Path]:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def chosen_episodes(dataset: Path, outcome: Outcome | None) -> tuple[list[Episode], dict[str, str]]:
-    """The complete episodes of ``dataset``, those of one outcome if given; and which it leaves out, folder -> why.
+@dataclass
+class Export:
+    """What became of the episodes of a dataset."""
 
-    Those with a wrong checksum are left out, too. Raises BadInput when there is none.
+    episodes: list[Episode]
+    """Those to write, and when :meth:`write_each` is done, those that were written."""
+    left_out: dict[str, str]
+    """Folder -> why."""
+    missing_frames: int = 0
+    """How many were filled, where the format knows no missing frame."""
+
+    def write_each(self, dataset: Path, write: Callable[[int, Episode], object]) -> None:
+        """Write every episode, counted from 0; one that ``write`` raises BadInput for is left out.
+
+        It reads an episode as it writes: damage to a frame shows only then. Raises BadInput when nothing was written.
+        """
+        written: list[Episode] = []
+        for episode in tracked(self.episodes, "exporting"):
+            try:
+                write(len(written), episode)
+            except BadInput as error:
+                self.left_out[str(episode.path)] = str(error)
+            else:
+                written.append(episode)
+                self.missing_frames += missing_frames(episode)
+        self.episodes = written
+        _refuse_nothing(dataset, written, self.left_out)
+
+
+def chosen_episodes(dataset: Path, outcome: Outcome | None) -> Export:
+    """The complete episodes of ``dataset`` whose arrays are whole, those of one outcome if given.
+
+    Raises BadInput when there is none.
     """
     whole = Dataset(dataset)
     wanted = [episode for episode in whole if outcome in (None, episode.outcome)]
     if not wanted:
         raise BadInput(f"{dataset}: no episode of outcome {outcome!r}")
     episodes, damage = [], {}
-    for episode in tracked(wanted, "checking"):
+    for episode in wanted:
         try:
-            _read_whole(episode)
+            for column in columns(episode.info):
+                episode.array(column.path)
             episodes.append(episode)
         except BadInput as error:
             damage[str(episode.path)] = str(error)
+    _refuse_nothing(dataset, episodes, damage)
+    return Export(episodes, {**whole.left_out_paths, **damage})
+
+
+def _refuse_nothing(dataset: Path, episodes: Sequence[Episode], damage: Mapping[str, str]) -> None:
     if not episodes:
-        raise BadInput(f"{dataset}: every episode is damaged: {next(iter(damage.values()))}")
-    return episodes, {**whole.left_out_paths, **damage}
+        raise BadInput(f"{dataset}: every episode is damaged: {list(damage.values())[-1]}")
 
 
-def _read_whole(episode: Episode) -> None:
-    """Raises BadInput when a checksum is wrong or a piece is missing."""
-    for column in columns(episode.info):
-        episode.array(column.path)
-    for camera in episode.info.camera_names:
-        for t in np.flatnonzero(episode.validity(camera) != Validity.MISSING).tolist():
-            episode.frame_jpeg(camera, t)
-
-
-def filled_steps(episode: Episode, camera: str) -> NDArray[np.int64]:
-    """(T,) whose frame to show at each step in a format that knows no missing frames: the newest until then.
-
-    Before the first frame it is the first. Raises BadInput when the camera has no frame at all.
-    """
-    there = episode.validity(camera) != Validity.MISSING
-    if not there.any():
-        raise BadInput(f"{episode.path}: camera {camera} has no frame in this episode: leave it out")
-    newest = np.maximum.accumulate(np.where(there, np.arange(episode.steps), -1))
-    return np.where(newest < 0, int(np.argmax(there)), newest)
-
-
-def missing_frames(episode: Episode) -> int:
-    """How many frames :func:`filled_steps` has to make up, over all cameras."""
-    return sum(int((episode.validity(camera) == Validity.MISSING).sum()) for camera in episode.info.camera_names)
+@contextmanager
+def whole_files(*files: Path) -> Iterator[None]:
+    """What the block has made of ``files`` goes again when the episode turns out to be damaged."""
+    try:
+        yield
+    except BadInput:
+        for file in files:
+            file.unlink(missing_ok=True)
+        raise
