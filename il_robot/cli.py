@@ -17,7 +17,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 from tyro.conf import Positional
@@ -25,6 +25,7 @@ from tyro.conf import Positional
 from il_robot import __version__
 from il_robot.arguments import told_in_one_line
 from il_robot.errors import BadInput, Fault, IlRobotError, nearest
+from il_robot.option_help import READING, in_words
 
 if TYPE_CHECKING:
     from il_robot.sim.collect import Collected
@@ -77,7 +78,12 @@ COMMANDS = {
 HELP = ("-h", "--help")
 
 
-def launch(graph: Positional[str], arguments: Positional[tuple[str, ...]] = (), /, show_args: bool = False) -> int:
+def launch(
+    graph: Annotated[Positional[str], tyro.conf.arg(metavar="GRAPH")],
+    arguments: Annotated[Positional[tuple[str, ...]], tyro.conf.arg(metavar="[NAME:=VALUE ...]")] = (),
+    /,
+    show_args: bool = False,
+) -> int:
     """Start a ROS 2 graph where there is no `ros2` command: teleop, collect, deploy or replay.
 
     Starts exactly what `ros2 launch launch/GRAPH.launch.py` starts. `il-robot launch GRAPH --help` lists what a graph
@@ -129,7 +135,7 @@ def sim_collect(
     seed: int = 0,
     style: Literal["closed_loop", "timed", "human"] = "closed_loop",
     cameras: tuple[str, ...] | None = None,
-    size: tuple[int, int] | None = None,
+    size: Annotated[tuple[int, int] | None, tyro.conf.arg(metavar="HEIGHT WIDTH")] = None,
     rig: str = "sim",
 ) -> int:
     """Record demonstrations of the scripted human, faster than real time, through the real episode writer.
@@ -209,7 +215,14 @@ def _run(words: list[str]) -> int:
     # tyro drops a docstring's examples: give it all but the arguments, which it reads itself.
     told = inspect.cleandoc(function.__doc__ or "").partition("\nArgs:")[0].rstrip()
     with told_in_one_line(function):
-        result = tyro.cli(function, prog=f"il-robot {name}", description=told, args=words[len(name.split()) :])
+        result = tyro.cli(
+            in_words(function),
+            prog=f"il-robot {name}",
+            description=told,
+            args=words[len(name.split()) :],
+            config=(tyro.conf.FlagCreatePairsOff,),
+            registry=READING,
+        )
     return result if isinstance(result, int) else 0
 
 

@@ -35,6 +35,14 @@ def test_every_command_has_a_help_with_an_example(capsys: pytest.CaptureFixture[
     assert examples, f"the help of {command} shows no example:\n{out}"
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_no_help_leaks_how_a_type_is_spelt(capsys: pytest.CaptureFixture[str], command: str) -> None:
+    _, out, _ = said(capsys, *command.split(), "--help")
+    options = "usage: " + out.partition("usage: ")[2].partition("\n\n")[0] + out[out.find("\n options") :]
+    leaks = re.findall(r"None|True|False|\bSTR\b|\[\[|\{fixed\}|\(default: (?:'')?\)|--no-\S+|\}\|", options)
+    assert leaks == [], out
+
+
 @pytest.mark.parametrize("command", ["info", "validate", "recover", "prune"])
 def test_an_error_is_json_for_scripts_that_asked_for_it(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, command: str

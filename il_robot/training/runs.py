@@ -50,7 +50,7 @@ def runs(
     folders: Annotated[tuple[Path, ...], tyro.conf.Positional],
     *,
     json: bool = False,
-    picture: Annotated[Path | None, tyro.conf.arg(help_behavior_hint="", metavar="PATH")] = None,
+    picture: Path | None = None,
 ) -> int:
     """Lists training runs and compares them: losses, held share, CPU time, and the settings in which they differ.
 

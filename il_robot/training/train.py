@@ -44,7 +44,7 @@ class Computing:
     """Parts in which a batch is computed where it does not fit the memory."""
     precision: Annotated[Precision | None, tyro.conf.arg(help_behavior_hint=_HINT, metavar="{fp32,bf16}")] = None
     """bf16: half the memory, and far quicker where the processor has it."""
-    compile: Annotated[bool | None, tyro.conf.arg(help_behavior_hint=_HINT, metavar="{True,False}")] = None
+    compile: Annotated[bool | None, tyro.conf.arg(help_behavior_hint=_HINT, metavar="{yes,no}")] = None
     """torch.compile: a minute or more before the first step, quicker steps after."""
 
 
@@ -76,8 +76,8 @@ def train(
     seed: int = 0,
     seeds: Annotated[tuple[int, ...], tyro.conf.arg(help_behavior_hint="", metavar="[INT ...]")] = (),
     rollouts: int = 0,
-    tensorboard: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
-    resume: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
+    tensorboard: bool = False,
+    resume: bool = False,
     augmenting: Annotated[Augmenting, tyro.conf.OmitArgPrefixes] = Augmenting(),
     computing: Annotated[Computing, tyro.conf.OmitArgPrefixes] = Computing(),
 ) -> Result:
