@@ -191,7 +191,7 @@ def _control(given: Mapping[str, str], autonomous: bool, **more: Value) -> Proce
 def _recorder(given: Mapping[str, str], policy: str) -> Process:
     """Where nobody is scripted, it counts the episodes that end the run."""
     episodes = 0 if _simulated(given) else integer(given, "episodes")
-    told = {**_whose(given), "dataset": given["dataset"], "policy": policy, "episodes": episodes}
+    told: dict[str, Value] = {**_whose(given), "dataset": given["dataset"], "policy": policy, "episodes": episodes}
     return Process("recorder", {**_shared(given), **told}, ends_run=episodes > 0)
 
 
