@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from calibration.arm import RigCalibration, load_calibration
+from calibration.arm import ArmScale, RigCalibration, load_calibration
 from calibration.rig_folder import file_of_rig
 from hardware import control_table as table
 from hardware.evdev_pedal import check_keys
@@ -21,8 +21,9 @@ MODES = {
     "extended_position": table.Mode.EXTENDED_POSITION,
     "current_based_position": table.Mode.CURRENT_BASED_POSITION,
 }
-LIMIT_SLACK_TICKS = 2
-"""A full turn has 4096 ticks and pi rounds: a rig's limit may lie this far beyond a servo's."""
+LIMIT_SLACK_TICKS = 114
+"""A measured zero is some degrees from the nominal one, which shifts the rig's limits against the servo's: they may lie
+this far (10 deg) beyond what it reaches. Goals are clipped to that."""
 
 VELOCITY_SLACK = 1.001
 LARGEST_LATENCY_S = 1.0
@@ -189,7 +190,7 @@ def check_wiring(rig: Rig, wiring: Wiring, calibration: RigCalibration) -> None:
     for arm in rig.arms:
         for name in (arm.follower, arm.leader):
             _check_chain(name, arm, wiring)
-        _check_limits(arm, wiring, calibration)
+        check_limits(arm, wiring, calibration)
     if set(wiring.cameras) != set(rig.camera_names):
         odd = sorted(set(wiring.cameras) ^ set(rig.camera_names))
         raise BadInput(f"rig.yaml and hardware.yaml of {rig.name} disagree on cameras: {', '.join(odd)}")
@@ -232,19 +233,19 @@ def _check_chain(name: str, arm: Arm, wiring: Wiring) -> None:
             raise BadInput(f"arm {name}: sleep has {joint.name} at {position:g}; allowed: {limits}")
 
 
-def _check_limits(arm: Arm, wiring: Wiring, calibration: RigCalibration) -> None:
-    """What rig.yaml lets through, the follower's servos must be able to reach."""
+def check_limits(arm: Arm, wiring: Wiring, calibration: RigCalibration) -> None:
+    """What rig.yaml lets through, the follower's servos must be able to reach. Raises BadInput."""
     scale = calibration.arm(arm.follower).for_joints(arm.joint_names, arm.follower)
     calibration.arm(arm.leader).for_joints(arm.joint_names, arm.leader)
     servos = {servo.joint: servo for servo in wiring.chain(arm.follower) if servo.shadow_of is None}
     lower = scale.ticks(np.array([joint.lower for joint in arm.joints], np.float32))
     upper = scale.ticks(np.array([joint.upper for joint in arm.joints], np.float32))
-    for joint, a, b in zip(arm.joints, lower, upper, strict=True):
+    for at, (joint, a, b) in enumerate(zip(arm.joints, lower, upper, strict=True)):
         servo, low, high = servos[joint.name], min(a, b), max(a, b)
         if low < servo.lower_ticks - LIMIT_SLACK_TICKS or high > servo.upper_ticks + LIMIT_SLACK_TICKS:
             raise BadInput(
                 f"arm {arm.follower}: joint {joint.name}: limits of rig.yaml are ticks {low}..{high}, "
-                f"its servo {servo.id} reaches {servo.lower_ticks}..{servo.upper_ticks}"
+                f"its servo {servo.id} reaches {servo.lower_ticks}..{servo.upper_ticks}, {_reach(scale, at, servo)}"
             )
         # What a servo cannot do, the gate must not promise: it would let goals run ahead of the arm.
         fastest = servo.velocity_limit * table.RAD_S_PER_VELOCITY_UNIT * VELOCITY_SLACK
@@ -253,3 +254,9 @@ def _check_limits(arm: Arm, wiring: Wiring, calibration: RigCalibration) -> None
                 f"arm {arm.follower}: joint {joint.name}: velocity {joint.velocity:g} of rig.yaml; "
                 f"its servo {servo.id} goes {fastest:.2f} rad/s at most (velocity_limit {servo.velocity_limit})"
             )
+
+
+def _reach(scale: ArmScale, at: int, servo: Servo) -> str:
+    """What the servo of the joint at this place reaches, as rig.yaml would say it."""
+    ends = sorted((ticks - scale.zero[at]) * scale.scale[at] for ticks in (servo.lower_ticks, servo.upper_ticks))
+    return f"{ends[0]:.2f} to {ends[1]:.2f} there"
