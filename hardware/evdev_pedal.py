@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping
 from hardware.errors import in_words
 from hardware.pedal import PedalEvent
 from il_robot.errors import BadInput, Fault, nearest
+from il_robot.rig import PedalButtons
 
 EVENT = struct.Struct("@llHHi")
 """``struct input_event``: seconds, microseconds, type, code, value."""
@@ -46,6 +47,19 @@ def check_keys(keys: Mapping[str, int]) -> None:
             raise BadInput(f"pedal: no key {key!r}; {nearest(key, KEYS)}")
         if not 0 <= button <= 15:
             raise BadInput(f"pedal: key {key}: button {button}; allowed: 0..15")
+
+
+def check_meanings(keys: Mapping[str, int], buttons: PedalButtons) -> None:
+    """Raises BadInput when a key would be pressed in vain, and when none takes over: both would be noticed only when
+    they are needed."""
+    meanings = buttons.meanings
+    for key, button in keys.items():
+        if button not in meanings:
+            allowed = ", ".join(f"{number} {meanings[number]}" for number in sorted(meanings))
+            raise BadInput(f"pedal: key {key}: button {button} means nothing in rig.yaml; allowed: {allowed}")
+    if buttons.takeover is not None and buttons.takeover not in keys.values():
+        allowed = f"a key for {buttons.takeover}, or takeover: null in rig.yaml where nobody ever takes over"
+        raise BadInput(f"pedal: no key is button {buttons.takeover} (takeover); allowed: {allowed}")
 
 
 def grab(device: int) -> None:

@@ -145,12 +145,8 @@ class KeyboardPedal:
 
     def __init__(self, buttons: PedalButtons, terminal: str = "/dev/tty") -> None:
         """Takes over ``terminal``. Raises Fault when there is none or another job has it."""
-        self._buttons = {
-            b" ": buttons.takeover,
-            b"r": buttons.record,
-            b"s": buttons.success,
-            b"d": buttons.discard,
-        }
+        keys = {"takeover": b" ", "record": b"r", "success": b"s", "discard": b"d"}
+        self._buttons = {keys[name]: button for button, name in buttons.meanings.items()}
         self._name = terminal
         self._found: list[Any] | None = None
         try:

@@ -7,10 +7,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from hardware.camera import Source, ThreadedCamera
+from hardware.camera_wiring import CameraWiring
 from hardware.closing import ClosingTogether
 from hardware.pattern_camera import FileSource, PatternSource
 from hardware.v4l2 import V4l2Source
-from hardware.wiring import CameraWiring, Wiring
+from hardware.wiring import Wiring
 from il_robot.control.rate import SystemClock
 from il_robot.rig import Camera, Rig
 

@@ -12,16 +12,16 @@ import simplejpeg
 from numpy.typing import NDArray
 
 from hardware.camera import Captured
+from hardware.camera_wiring import CONTROLS, CameraWiring
 from hardware.errors import group_of
-from hardware.wiring import CameraWiring
-from il_robot.errors import BadInput, Fault, nearest
+from il_robot.errors import Fault
 from il_robot.rig import Camera as CameraSettings
 
-CONTROLS = {
-    "auto_exposure": cv2.CAP_PROP_AUTO_EXPOSURE,  # 1 manual, 3 automatic
-    "exposure": cv2.CAP_PROP_EXPOSURE,  # [100 us]
+PROPERTIES = {
+    "auto_exposure": cv2.CAP_PROP_AUTO_EXPOSURE,
+    "exposure": cv2.CAP_PROP_EXPOSURE,
     "auto_white_balance": cv2.CAP_PROP_AUTO_WB,
-    "white_balance": cv2.CAP_PROP_WB_TEMPERATURE,  # [K]
+    "white_balance": cv2.CAP_PROP_WB_TEMPERATURE,
     "autofocus": cv2.CAP_PROP_AUTOFOCUS,
     "focus": cv2.CAP_PROP_FOCUS,
     "gain": cv2.CAP_PROP_GAIN,
@@ -32,7 +32,7 @@ CONTROLS = {
     "backlight": cv2.CAP_PROP_BACKLIGHT,
     "zoom": cv2.CAP_PROP_ZOOM,
 }
-"""Control names of hardware.yaml. The automatic ones come first: they must be off before a value holds."""
+"""OpenCV's number of each control."""
 END_OF_JPEG = b"\xff\xd9"
 SILENCE_S = 3
 """A device that gives no frame for this long is lost and opened again; the first frame may take a second."""
@@ -45,10 +45,6 @@ class V4l2Source:
     """One device. See :class:`hardware.camera.Source`."""
 
     def __init__(self, settings: CameraSettings, wiring: CameraWiring) -> None:
-        """Raises BadInput for a control nobody knows."""
-        for name in wiring.controls:
-            if name not in CONTROLS:
-                raise BadInput(f"camera {settings.name}: no control {name!r}; {nearest(name, CONTROLS)}")
         self.rate_hz = wiring.rate_hz
         self._settings = settings
         self._wiring = wiring
@@ -71,7 +67,8 @@ class V4l2Source:
             "height": (cv2.CAP_PROP_FRAME_HEIGHT, float(self._settings.height)),
             "rate": (cv2.CAP_PROP_FPS, self._wiring.rate_hz),
         }
-        asked |= {n: (CONTROLS[n], float(self._wiring.controls[n])) for n in CONTROLS if n in self._wiring.controls}
+        given = self._wiring.controls
+        asked |= {name: (PROPERTIES[name], float(given[name])) for name in CONTROLS if name in given}
         for key, value in asked.values():
             self._device.set(key, value)
         # Raw frames: OpenCV would decode JPEG only for us to encode it again.

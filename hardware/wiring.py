@@ -10,11 +10,12 @@ import numpy as np
 from calibration.arm import ArmScale, RigCalibration, load_calibration
 from calibration.rig_folder import file_of_rig
 from hardware import control_table as table
-from hardware.evdev_pedal import check_keys
+from hardware.camera_wiring import CameraWiring
+from hardware.evdev_pedal import check_keys, check_meanings
 from hardware.gravity import Weight
 from il_robot import strict_yaml
 from il_robot.errors import BadInput, nearest
-from il_robot.rig import LARGEST_HZ, Arm, Rig
+from il_robot.rig import Arm, Rig
 
 MODES = {
     "position": table.Mode.POSITION,
@@ -93,24 +94,6 @@ class ArmWiring:
     def __post_init__(self) -> None:
         if not self.port:
             raise BadInput("an arm's port is empty; allowed: a path such as /dev/il_follower_left")
-
-
-@dataclass(frozen=True)
-class CameraWiring:
-    """One camera's device and settings; size and name are in rig.yaml."""
-
-    device: str
-    """A stable path: /dev/v4l/by-path/... or a udev name."""
-    rate_hz: float
-    format: Literal["MJPG", "YUYV"] = "MJPG"
-    controls: dict[str, int] = field(default_factory=dict)
-    """By the names in hardware/v4l2.py, written at start and read back: exposure, focus, white balance."""
-
-    def __post_init__(self) -> None:
-        if not self.device:
-            raise BadInput("a camera's device is empty; allowed: a path such as /dev/il_cam_high")
-        if not 0 < self.rate_hz <= LARGEST_HZ:
-            raise BadInput(f"camera {self.device}: rate_hz {self.rate_hz:g}; allowed: above 0, at most {LARGEST_HZ}")
 
 
 @dataclass(frozen=True)
@@ -194,6 +177,8 @@ def check_wiring(rig: Rig, wiring: Wiring, calibration: RigCalibration) -> None:
     if set(wiring.cameras) != set(rig.camera_names):
         odd = sorted(set(wiring.cameras) ^ set(rig.camera_names))
         raise BadInput(f"rig.yaml and hardware.yaml of {rig.name} disagree on cameras: {', '.join(odd)}")
+    if wiring.pedal.kind == "evdev":
+        check_meanings(wiring.pedal.keys, rig.pedal)
     for camera in calibration.cameras:
         if camera not in rig.camera_names:
             raise BadInput(f"calibration.yaml: intrinsics of {camera!r}; {nearest(camera, rig.camera_names)}")

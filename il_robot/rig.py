@@ -80,13 +80,19 @@ class PedalButtons:
     """Stops the episode and marks it a success."""
     discard: int = 2
     """Stops the episode and throws it away."""
-    takeover: int = 3
-    """Pressed: the human takes over, or hands back."""
+    takeover: int | None = 3
+    """Pressed: the human takes over, or hands back. None: nobody ever does, and no policy drives this rig."""
+
+    @property
+    def meanings(self) -> dict[int, str]:
+        """What each button means, by its number."""
+        buttons = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {button: name for name, button in buttons.items() if button is not None}
 
     def __post_init__(self) -> None:
         meant = {field.name: getattr(self, field.name) for field in fields(self)}
         for name, button in meant.items():
-            if not 0 <= button <= LAST_BUTTON:
+            if button is not None and not 0 <= button <= LAST_BUTTON:
                 raise BadInput(f"pedal: {name} is button {button}; allowed: 0 to {LAST_BUTTON}")
         if len(set(meant.values())) < len(meant):
             listed = ", ".join(f"{name} {button}" for name, button in meant.items())

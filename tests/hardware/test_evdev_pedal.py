@@ -7,13 +7,13 @@ import os
 import struct
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from test_pedal import BUTTONS, PedalContract, edges
 
-from hardware.evdev_pedal import EV_KEY, EV_SYN, EVENT, KEYS, SYN_DROPPED, EvdevPedal, check_keys
-from hardware.rig_pedal import open_pedal
+from hardware.evdev_pedal import EV_KEY, EV_SYN, EVENT, KEYS, SYN_DROPPED, EvdevPedal, check_keys, check_meanings
 from hardware.wiring import PedalWiring
 from il_robot.errors import BadInput, Fault
 
@@ -195,6 +195,11 @@ def test_key_codes_are_the_kernel_s() -> None:
     assert {key: KEYS[key] for key in known} == known
 
 
-def test_a_key_for_a_button_without_a_meaning_is_one_line() -> None:
+def test_keys_that_do_nothing_and_a_switch_that_cannot_take_over_are_one_line() -> None:
+    all_but_one = {"KEY_A": BUTTONS.record, "KEY_C": BUTTONS.success}
     with pytest.raises(BadInput, match=r"key KEY_B: button 3 means nothing in rig.yaml; allowed: 4 record, 5 success"):
-        open_pedal(PedalWiring("evdev", "/dev/input/none", {"KEY_A": BUTTONS.record, "KEY_B": 3}), BUTTONS)
+        check_meanings({**all_but_one, "KEY_B": 3}, BUTTONS)
+    with pytest.raises(BadInput, match=r"no key is button 7 \(takeover\); allowed: a key for 7, or takeover: null"):
+        check_meanings(all_but_one, BUTTONS)
+    check_meanings({**all_but_one, "KEY_B": 7}, BUTTONS)
+    check_meanings(all_but_one, replace(BUTTONS, takeover=None))

@@ -18,9 +18,9 @@ from usb_camera import CAMERA_UNIT, PROCESSING_UNIT, UsbCamera
 from usbip_device import can_plug_in
 
 from hardware.camera import ThreadedCamera
+from hardware.camera_wiring import CameraWiring
 from hardware.pattern_camera import draw_frame, read_frame
 from hardware.v4l2 import V4l2Source
-from hardware.wiring import CameraWiring
 from il_robot.errors import Fault
 from il_robot.rig import Camera as CameraSettings
 

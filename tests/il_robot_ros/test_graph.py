@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from calibration.rig_file import RIGS, load_rig
 from il_robot.errors import BadInput
 from il_robot_ros.graph import GRAPHS, Process, graph
 from il_robot_ros.launch_arguments import parse
@@ -75,6 +76,15 @@ def test_an_episode_of_a_real_rig_is_never_called_simulated(
     processes = graph("collect").processes({"rig": rig, "dataset": "data", **said})
     (recorder,) = (process for process in processes if process.name == "recorder")
     assert (recorder.parameters["task"], recorder.parameters["operator"]) == told
+
+
+def test_no_policy_drives_a_rig_that_nobody_can_take_over(tmp_path: Path, arguments: dict[str, dict[str, str]]) -> None:
+    text = (RIGS / "sim" / "rig.yaml").read_text()
+    (tmp_path / "rig.yaml").write_text(text.replace("takeover: 3", "takeover: null"))
+    assert load_rig(str(tmp_path)).pedal.takeover is None
+    graph("collect").processes({**arguments["collect"], "rig": str(tmp_path)})
+    with pytest.raises(BadInput, match="takeover is null in rig"):
+        graph("deploy").processes({**arguments["deploy"], "rig": str(tmp_path)})
 
 
 @pytest.mark.parametrize("name", sorted(set(GRAPHS) - {"teleop"}))

@@ -185,6 +185,8 @@ def _pedal_link() -> Path:
 
 
 def _control(given: Mapping[str, str], autonomous: bool, **more: Value) -> Process:
+    if autonomous and load_rig(given["rig"]).pedal.takeover is None:
+        raise BadInput(f"rig {given['rig']}: takeover is null in rig.yaml; no policy drives where nobody takes over")
     return Process("control", {**_shared(given), "autonomous": autonomous, **more})
 
 
@@ -230,7 +232,21 @@ GRAPHS: Mapping[str, Graph] = {
         Graph(
             "deploy",
             "let a policy drive, take over with the pedal, record both",
-            (POLICY, RIG, TASK, DATASET, EPISODES, FRESH_SEED, PEDAL, OPERATOR, *EXECUTION, DEVICE, KNOCK, VERBOSE, *_CLOCK),
+            (
+                POLICY,
+                RIG,
+                TASK,
+                DATASET,
+                EPISODES,
+                FRESH_SEED,
+                PEDAL,
+                OPERATOR,
+                *EXECUTION,
+                DEVICE,
+                KNOCK,
+                VERBOSE,
+                *_CLOCK,
+            ),
             _deploy,
         ),
         Graph(

@@ -80,9 +80,7 @@ POLICY = Argument("policy", None, "the run folder of a trained policy")
 EPISODE = Argument("episode", None, "the episode (a folder *.zarr) whose actions are sent again")
 RIG = Argument("rig", "sim", "the rig: a name (sim, aloha, koch), or the folder of one")
 TASK = Argument("task", "", "what is being done; simulated: which scene is built, transfer_cube unless said")
-EPISODES = Argument(
-    "episodes", "0", "episodes saved (simulated: tried) until the run ends; 0 = until Ctrl-C"
-)
+EPISODES = Argument("episodes", "0", "episodes saved (simulated: tried) until the run ends; 0 = until Ctrl-C")
 SEED = Argument("seed", "0", "seed of the simulated scene; each episode takes the next one")
 FRESH_SEED = replace(SEED, default="1000")
 """A policy is deployed at starts where, unless somebody asks for it, no demonstration began."""

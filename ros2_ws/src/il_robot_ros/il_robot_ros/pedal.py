@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from rclpy.node import Node
 from sensor_msgs.msg import Joy
@@ -43,7 +43,7 @@ class PedalNode:
         self._life = life
         given = declare(node, Parameters)
         self._buttons = load_rig(given.rig).pedal
-        self._held = [0] * (1 + max(getattr(self._buttons, field.name) for field in fields(self._buttons)))
+        self._held = [0] * (1 + max(self._buttons.meanings))
         self._edges = 0
         self._publishing = threading.Lock()
         self._wait_s = given.wait_s

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -133,7 +133,7 @@ class RecorderNode:
     def _on_pedal(self, message: Joy) -> None:
         held, before = list(message.buttons), self._buttons or []
         self._buttons = held
-        meaning = {getattr(self._rig.pedal, field.name): field.name for field in fields(self._rig.pedal)}
+        meaning = self._rig.pedal.meanings
         for button in messages.went_down(before, held):
             self._act(meaning.get(button, ""))
 
