@@ -79,6 +79,8 @@ def _never_begun(episode: Path) -> bool:
 
 
 def _with_journal(episode: Path, info: EpisodeInfo, recorded: Recorded, journal: Journal, cut: bool) -> Recovery:
+    # Nothing is changed before it is known that nothing is lost, and rows are not kept until then: memory would grow
+    # with the episode. The journal is read twice for that, which is a hundredth of the work: frames are the rest.
     whole = sum(map(len, journal.chunks()))
     if recorded.complete and whole < recorded.steps:
         # It was complete before the journal came to harm, which then is only a remnant.
