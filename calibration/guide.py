@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from calibration.arm import ArmCalibration, write_whole
 from calibration.capture import Read, disagreement, fit_gripper, fit_joint, hold_still
 from calibration.gripper import GripperCalibration
+from calibration.pose_check import CLOSED, OPEN, Doubt, PoseCheck
 from il_robot import strict_yaml
 from il_robot.errors import BadInput, nearest
 
@@ -79,43 +79,61 @@ class ArmReport:
 
 
 def capture_arm(
-    arm: str, read: Read, joints: Sequence[str], prior: ArmCalibration, poses: Poses, tell: Tell, path: Path
+    arm: str,
+    read: Read,
+    joints: Sequence[str],
+    prior: ArmCalibration,
+    poses: Poses,
+    tell: Tell,
+    path: Path,
+    limits: Mapping[str, tuple[int, int]],
 ) -> None:
     """Leads the operator through the poses that ``path`` does not have yet. ``read`` gives (J,) ticks.
 
-    The arm must be free. A pose that was not held still is asked for again.
+    The arm must be free. ``limits``: what each joint's servo reaches [ticks]. A pose that was not held still, or cannot
+    be right beside the ones before, is asked for again at once.
     """
     progress = Progress.resume(path)
-    steps = [(pose.name, pose.instruction) for pose in poses.poses]
+    check = PoseCheck(prior, poses.poses, limits)
+    steps = {pose.name: pose.instruction for pose in poses.poses}
     if prior.grippers:
-        steps += [("gripper closed", "close the gripper fully"), ("gripper open", "open the gripper fully")]
+        steps |= {CLOSED: "close the gripper fully", OPEN: "open the gripper fully"}
     done = progress.captured.setdefault(arm, {})
-    for name, instruction in steps:
-        if name not in done:
-            ticks = _held(f"{arm}: {instruction}", read, joints, tell)
-            done[name] = {j: float(t) for j, t in zip(joints, ticks, strict=True)}
-            progress.save(path)
+    if check.contradicts_itself(done):
+        done.clear()
+    complaint, doubted = "", []
+    while left := [name for name in steps if name not in done]:
+        ticks = _held(complaint, f"{arm}, {left[0]}: {steps[left[0]]}", read, joints, tell)
+        held = {j: float(t) for j, t in zip(joints, ticks, strict=True)}
+        before, doubted = doubted, check.doubts(done, left[0], held)
+        again = [doubt.joint for doubt in doubted] == [doubt.joint for doubt in before]
+        complaint = ""
+        if not doubted or (again and all(doubt.forget is None for doubt in doubted)):
+            done[left[0]], doubted = held, []
+        elif again and any(doubt.forget for doubt in doubted):
+            forgotten = [name for name in done if any(name in (doubt.forget or ()) for doubt in doubted)]
+            complaint = f"{_listed(doubted)}: {', '.join(forgotten)} may have been the wrong one, so that comes again"
+            for name in forgotten:
+                del done[name]
+            doubted = []
+        else:
+            kept = " (the same again is taken as it is)" if all(doubt.forget is None for doubt in doubted) else ""
+            complaint = f"{_listed(doubted)}{kept}"
+        progress.save(path)
 
 
-def _held(instruction: str, read: Read, joints: Sequence[str], tell: Tell) -> NDArray[np.float64]:
-    tell(instruction)
+def _listed(doubts: Sequence[Doubt], most: int = 3) -> str:
+    more = f"; and {len(doubts) - most} more joints" if len(doubts) > most else ""
+    return "; ".join(doubt.what for doubt in doubts[:most]) + more
+
+
+def _held(complaint: str, asked: str, read: Read, joints: Sequence[str], tell: Tell) -> NDArray[np.float64]:
+    tell(f"{complaint}; once more, {asked}" if complaint else asked)
     while True:
         try:
             return hold_still(read, joints)
         except BadInput as moved:
-            tell(f"{moved}; once more, {instruction}")
-
-
-@contextmanager
-def asked_anew(arm: str, path: Path) -> Iterator[None]:
-    """When nothing fits what was captured of an arm, that is forgotten: started again, the guide asks for it anew."""
-    try:
-        yield
-    except BadInput as error:
-        progress = Progress.resume(path)
-        progress.captured.pop(arm, None)
-        progress.save(path)
-        raise BadInput(f"{error}; start again, it asks for {arm} anew") from None
+            tell(f"{moved}; once more, {asked}")
 
 
 def fit_arm(arm: str, prior: ArmCalibration, poses: Poses, progress: Progress) -> tuple[ArmCalibration, ArmReport]:
@@ -140,10 +158,7 @@ def fit_arm(arm: str, prior: ArmCalibration, poses: Poses, progress: Progress) -
 def fit_grippers(arm: str, prior: ArmCalibration, progress: Progress) -> dict[str, GripperCalibration]:
     """The arm's grippers as captured closed and open. Raises BadInput when the two are hardly apart."""
     done = progress.captured.get(arm, {})
-    return {
-        name: fit_gripper(done["gripper closed"][name], done["gripper open"][name], before)
-        for name, before in prior.grippers.items()
-    }
+    return {name: fit_gripper(done[CLOSED][name], done[OPEN][name], before) for name, before in prior.grippers.items()}
 
 
 def pair_disagreement(

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from calibration.arm import ArmScale, RigCalibration, save_calibration, write_whole
-from calibration.guide import ArmReport, Poses, Progress, Tell, asked_anew, capture_arm, fit_arm, pair_disagreement
+from calibration.guide import ArmReport, Poses, Progress, Tell, capture_arm, fit_arm, pair_disagreement
 from hardware.bus import REPLY_S
 from hardware.free_arm import free_arm
-from hardware.wiring import Wiring
+from hardware.wiring import Wiring, check_limits
 from il_robot.rig import Arm, Rig
 
 
@@ -36,7 +36,7 @@ def calibrate_arms(
     """Leads through every arm and writes ``path`` (calibration.yaml) and a report beside it.
 
     Started again after an interruption it goes on where it was. Raises BadInput or Fault; ``path`` is written only
-    when every arm is done and consistent.
+    when every arm is done, and the rig can be driven with it.
     """
     unfinished = path.with_suffix(".unfinished.yaml")
     for pair in rig.arms:
@@ -44,10 +44,7 @@ def calibrate_arms(
             poses.check([j for j in pair.joint_names if j in prior.arm(name).joints])
             capture(name, pair, wiring, prior, poses, tell, unfinished, reply_s)
     progress = Progress.resume(unfinished)
-    fitted = {}
-    for name, arm in prior.arms.items():
-        with asked_anew(name, unfinished):
-            fitted[name] = fit_arm(name, arm, poses, progress)
+    fitted = {name: fit_arm(name, arm, poses, progress) for name, arm in prior.arms.items()}
     calibration = replace(prior, arms={name: fit[0] for name, fit in fitted.items()})
     report = CalibrationReport(
         {name: fit[1] for name, fit in fitted.items()},
@@ -62,6 +59,8 @@ def calibrate_arms(
             for pair in rig.arms
         },
     )
+    for pair in rig.arms:
+        check_limits(pair, wiring, calibration)  # else no command takes the rig any more
     save_calibration(path, calibration)
     write_whole(path.with_suffix(".report.yaml"), _plain(report))
     unfinished.unlink()
@@ -81,7 +80,8 @@ def capture(
             state = arm.read()
             return None if state is None else state.qpos
 
-        capture_arm(name, read, joints, prior.arm(name), poses, tell, path)
+        limits = {s.joint: (s.lower_ticks, s.upper_ticks) for s in wiring.chain(name) if s.shadow_of is None}
+        capture_arm(name, read, joints, prior.arm(name), poses, tell, path, limits)
 
 
 def _plain(report: CalibrationReport) -> dict[str, object]:

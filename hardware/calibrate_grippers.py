@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from calibration.arm import RigCalibration, save_calibration
-from calibration.guide import Poses, Progress, Tell, asked_anew, fit_grippers
+from calibration.guide import Poses, Progress, Tell, fit_grippers
 from hardware.bus import REPLY_S
 from hardware.calibrate_arms import capture
 from hardware.wiring import Wiring
@@ -28,10 +28,7 @@ def calibrate_grippers(
     for name, pair in pairs.items():
         capture(name, pair, wiring, prior, Poses(()), tell, unfinished, reply_s)
     progress = Progress.resume(unfinished)
-    fitted = {}
-    for name in pairs:
-        with asked_anew(name, unfinished):
-            fitted[name] = replace(prior.arm(name), grippers=fit_grippers(name, prior.arm(name), progress))
+    fitted = {name: replace(prior.arm(name), grippers=fit_grippers(name, prior.arm(name), progress)) for name in pairs}
     calibration = replace(prior, arms={**prior.arms, **fitted})
     save_calibration(path, calibration)
     unfinished.unlink()

@@ -139,7 +139,7 @@ def test_grippers_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         told.append(prompt)
         if len(told) == 3:
             raise KeyboardInterrupt
-        arm, asked = prompt.split(": ", 1)
+        asked, arm = prompt, prompt.partition(":")[0].partition(",")[0]
         servo = next(s.id for s in wiring.chain(arm) if s.joint == "gripper")
         if "gripper" in asked:
             emulated.buses[arm].do("place", ticks={str(servo): 1500 if "close" in asked else 2900})
