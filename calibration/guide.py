@@ -101,7 +101,7 @@ def capture_arm(
     done = progress.captured.setdefault(arm, {})
     if check.contradicts_itself(done):
         done.clear()
-    complaint, doubted = "", []
+    complaint, doubted = "", list[Doubt]()
     while left := [name for name in steps if name not in done]:
         ticks = _held(complaint, f"{arm}, {left[0]}: {steps[left[0]]}", read, joints, tell)
         held = {j: float(t) for j, t in zip(joints, ticks, strict=True)}
