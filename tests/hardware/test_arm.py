@@ -224,10 +224,33 @@ def test_an_arm_that_is_lost_on_the_way_to_sleep_does_not_stop_the_others(aloha:
     for arm in goals:
         arm.torque_on()
     threading.Timer(0.3, aloha.follower_bus.do, ["mute"], {"ids": [3]}).start()
-    (fault,) = sleep_and_free(goals, CLOCK, seconds=1.0, speed=FAST)
+    (fault,) = sleep_and_free(goals, CLOCK, seconds=1.0, speed=FAST, lost_s=0.1)
     assert fault.arm is aloha.follower and "servo 3 (shoulder)" in str(fault)
     assert not any(servo["Torque_Enable"] for servo in aloha.leader_bus.do("state").values())
     assert all(servo["Torque_Enable"] for servo in aloha.follower_bus.do("state").values())
+
+
+def test_an_arm_that_is_silent_for_a_while_is_waited_for_on_its_way(aloha: Lab) -> None:
+    """A busy machine loses answers; an arm that was given up would stay stiff instead of going to sleep."""
+    aloha.arms.set_up()
+    goals = {arm: np.array(aloha.wiring.arms[arm.name].sleep, np.float32) for arm in aloha.arms.arms.values()}
+    for arm in goals:
+        arm.torque_on()
+    silent: list[dict[int, dict[str, int]]] = []
+
+    def fall_silent() -> None:
+        aloha.follower_bus.do("mute", ids=[3])
+        for _ in range(2):
+            time.sleep(0.4)
+            silent.append(aloha.leader_bus.do("state"))
+        aloha.follower_bus.do("unmute")
+
+    threading.Timer(0.3, fall_silent).start()
+    assert sleep_and_free(goals, CLOCK, seconds=1.0, speed=FAST, lost_s=20) == []
+    early, late = ([servo["Goal_Position"] for servo in state.values()] for state in silent)
+    assert early == late, "the other arm waits where it has come to"
+    for bus in aloha.buses.values():
+        assert not any(servo["Torque_Enable"] for servo in bus.do("state").values())
 
 
 def test_eeprom_of_a_standing_arm_is_not_touched(aloha: Lab) -> None:
