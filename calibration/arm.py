@@ -38,13 +38,13 @@ class ArmScale:
     is_gripper: NDArray[np.bool_]
     """(J,)."""
 
-    def position(self, ticks: NDArray[np.int64] | Sequence[float]) -> Floats:
+    def position(self, ticks: NDArray[Any] | Sequence[float]) -> Floats:
         """(J,) ticks as rad and openings."""
         return ((np.asarray(ticks) - self.zero) * self.scale).astype(np.float32)
 
     def ticks(self, position: Floats) -> Ticks:
         """(J,) rad and openings as the nearest ticks."""
-        return np.rint(position.astype(np.float64) / self.scale + self.zero).astype(np.int64)
+        return np.rint(position / self.scale + self.zero).astype(np.int64)
 
 
 @dataclass(frozen=True)

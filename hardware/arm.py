@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from calibration.arm import ArmScale, Ticks
 from calibration.joint import RAD_PER_TICK, TICKS_PER_TURN
 from hardware import control_table as table
-from hardware.bus import SINGLE_TRIES, Bus
+from hardware.bus import PATIENCE_S, Bus
 from hardware.limp import LimpWatch
 from hardware.wiring import Servo
 from il_robot.errors import Fault
@@ -80,15 +80,16 @@ class DynamixelArm:
         self._ids = [servo.id for servo in self.servos]
         self._main_ids = [main.id for main in self._mains]
         self._rows = np.array([self._ids.index(main.id) for main in self._mains])
-        self._scale = scale
+        self._positions = len(PRESENT) * self._rows + POSITION
+        self._calibrated = scale
         self.is_gripper = scale.is_gripper
-        self._lower = np.array([main.lower_ticks for main in self._mains])
-        self._upper = np.array([main.upper_ticks for main in self._mains])
+        self._range = np.array([[main.lower_ticks, main.upper_ticks] for main in self._mains]).T
         self._single_turn = np.array([main.mode == "position" for main in self._mains])
         self._limp = LimpWatch(bus, self._mains, ~scale.is_gripper)
         self._present = struct.Struct("<" + PRESENT * len(servos))
-        self._turn: Ticks = np.zeros(len(joints), np.int64)
-        self._ticks: Ticks = np.zeros(len(joints), np.int64)
+        self._ticks = np.zeros(len(joints))
+        """(J,) where the last read found the main servos."""
+        self._count_turns(np.zeros(len(joints), np.int64))
         self._effort_unit = np.array(
             [table.MODELS[servo.model].ampere_per_unit or table.LOAD_PER_UNIT for servo in servos]
         )
@@ -101,16 +102,15 @@ class DynamixelArm:
         if raw is None:
             return None
         time_ns = (began_ns + time.time_ns()) // 2
-        self._ticks = raw[self._rows, POSITION]
-        qpos = self._scale.position(self._ticks - self._turn)
-        qvel, effort = (self._rates @ raw.ravel()).astype(np.float32).reshape(2, -1)
-        return ArmState(qpos, qvel, effort, time_ns)
+        self._ticks = raw.take(self._positions)
+        qvel, effort = (self._rates @ raw).astype(np.float32).reshape(2, -1)
+        return ArmState(self._scale.position(self._ticks), qvel, effort, time_ns)
 
     def command(self, qpos: Floats) -> None:
         """(J,) where it shall go. Clipped to what the servos accept, so that none refuses. Raises Fault."""
         if not np.isfinite(qpos).all():
             raise Fault(f"arm {self.name}: commanded to {qpos}: only the safety gate may command an arm")
-        goal = np.minimum(np.maximum(self._scale.ticks(qpos), self._lower), self._upper) + self._turn
+        goal = np.minimum(np.maximum(self._scale.ticks(qpos), self._lower), self._upper)
         self._send_goal(goal)
         self._limp.sent(goal)
 
@@ -134,7 +134,8 @@ class DynamixelArm:
         self._limp.expect(torque=True)
         self.settle()
         here = self.here()
-        self._turn[self._single_turn] = 0  # position mode drops whole turns when the torque comes on
+        # Position mode drops whole turns when the torque comes on.
+        self._count_turns(np.where(self._single_turn, 0, self._turns))
         self.command(here)
         self.stiffen(self.joints)
         self.settle()
@@ -171,7 +172,7 @@ class DynamixelArm:
         units = np.rint(np.abs(amperes) / self._effort_unit[self._rows]).astype(np.int64)
         way = np.sign(amperes * self._scale.scale).astype(np.int64) * PUSH_TICKS
         # At the end of its range a joint is not pushed: its goal is where it stands.
-        goal = np.clip(self._ticks + way, self._lower + self._turn, self._upper + self._turn)
+        goal = np.clip(self._ticks + way, self._lower, self._upper)
         self.bus.sync_write(table.GOAL_CURRENT, {self._mains[row].id: int(units[row]) for row in chosen})
         self.bus.sync_write(table.GOAL_POSITION, {self._mains[row].id: int(goal[row]) for row in chosen})
 
@@ -184,9 +185,9 @@ class DynamixelArm:
     def settle(self) -> None:
         """Finds the whole turns that servos woke up with, and pairs that disagree. Raises Fault."""
         raw = self._insist(self._raw)
-        ticks = raw[:, POSITION]
-        middle = (self._lower + self._upper) / 2
-        self._turn = np.rint((ticks[self._rows] - middle) / TICKS_PER_TURN).astype(np.int64) * TICKS_PER_TURN
+        ticks = raw[POSITION :: len(PRESENT)].astype(np.int64)
+        turns = np.rint((ticks[self._rows] - self._range.mean(axis=0)) / TICKS_PER_TURN).astype(np.int64)
+        self._count_turns(turns * TICKS_PER_TURN)
         for row, servo in enumerate(self.servos):
             if servo.shadow_of is None:
                 continue
@@ -212,30 +213,35 @@ class DynamixelArm:
     def _send_goal(self, ticks: NDArray[np.int64]) -> None:
         self.bus.sync_write(table.GOAL_POSITION, dict(zip(self._main_ids, ticks.tolist(), strict=True)))
 
+    def _count_turns(self, turns: Ticks) -> None:
+        """Whole turns (J,) [ticks] that the servos count on top of what they were calibrated with."""
+        self._turns = turns
+        self._scale = replace(self._calibrated, zero=self._calibrated.zero + turns)
+        self._lower, self._upper = self._range + turns
+
     def _rates_of_raw(self) -> NDArray[np.float64]:
-        """(2 J, 3 servos): what turns the raw present values of all servos into velocities and efforts of the joints.
+        """(2 J, 3 servos) what turns the raw present values of all servos into velocities and efforts of the joints.
 
         Efforts are signed as the joint turns, both servos of a pair together.
         """
         velocity, effort = np.zeros((2, len(self.joints), len(self.servos), 3))
         velocity[range(len(self.joints)), self._rows, VELOCITY] = (
-            table.RAD_S_PER_VELOCITY_UNIT / RAD_PER_TICK * self._scale.scale
+            table.RAD_S_PER_VELOCITY_UNIT / RAD_PER_TICK * self._calibrated.scale
         )
         of_joint = np.array([[servo.joint == joint for servo in self.servos] for joint in self.joints])
-        effort[..., CURRENT] = of_joint * self._effort_unit * np.sign(self._scale.scale)[:, np.newaxis]
+        effort[..., CURRENT] = of_joint * self._effort_unit * np.sign(self._calibrated.scale)[:, np.newaxis]
         return np.stack([velocity, effort]).reshape(2 * len(self.joints), -1)
 
-    def _raw(self) -> NDArray[np.int64] | None:
-        """(servos, 3): current, velocity, position."""
+    def _raw(self) -> NDArray[np.float64] | None:
+        """(3 servos,): current, velocity and position of each servo in turn."""
         found = self.bus.sync_read(self._ids, table.PRESENT_CURRENT, table.PRESENT_POSITION)
-        if found is None:
-            return None
-        values = self._present.unpack(b"".join(found.values()))
-        return np.array(values, np.int64).reshape(-1, len(PRESENT))
+        return None if found is None else np.array(self._present.unpack(b"".join(found.values())), np.float64)
 
     def _insist(self, ask: Callable[[], Answer | None]) -> Answer:
         """Asks again what a start depends on, as single registers are asked again. Raises Fault."""
-        for _ in range(SINGLE_TRIES):
-            if (answer := ask()) is not None:
-                return answer
+        until_s = time.monotonic() + PATIENCE_S
+        with self.bus.patiently():
+            while time.monotonic() < until_s:
+                if (answer := ask()) is not None:
+                    return answer
         raise Fault(f"arm {self.name}: {self.missing()}")

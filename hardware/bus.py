@@ -5,24 +5,25 @@ Not thread-safe: a bus belongs to one thread.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dynamixel_sdk import COMM_RX_TIMEOUT
 
 from hardware import control_table as table
 from hardware.control_table import Register
-from hardware.wire import Answer, Wire
+from hardware.wire import PATIENT_S, Answer, Wire
 from il_robot.errors import Fault
 
 REPLY_S = 0.006
 """How long servos may take beyond the time on the wire. Well under a 20 ms period, well over a 1 ms USB latency."""
-SINGLE_TRIES = 4
-"""Single reads and writes are part of a start, never of a control cycle: better late than failed."""
-PING_TRIES = 12
-"""Half a second of silence: longer than a servo takes to wake up, or a busy machine to come round to its adapter."""
-PING_ROUNDS = 3
-"""Several silent servos are silent together: asked in turn, each gets its half second in so many rounds at least."""
+PATIENCE_S = 2.0
+"""How long a servo may be silent at a start, where late is better than failed: longer than it takes to wake up, or a
+busy machine to come round to its adapter."""
+SINGLE_TRIES = 5
+"""Each waits twice as long as the one before, 1.5 s in all: more questions would only leave more old answers about."""
 FAST_TRIES = 3
 ALERT = 0x80
 
@@ -72,16 +73,25 @@ class Bus:
         self._wire.close()
 
     def ping(self, servo_id: int) -> int | None:
-        """The model number behind an id; None when nobody answers. Raises Fault when the port is gone."""
+        """The model number behind an id; None when nobody answers in time. Raises Fault when the port is gone."""
         return self.answering([servo_id]).get(servo_id)
 
-    def answering(self, servo_ids: Sequence[int], tries: int = PING_TRIES) -> dict[int, int]:
-        """The model numbers of those that answer, by id. A single silent one is asked so many times, several in turn
-        not as often each. Raises Fault when the port is gone.
+    @contextlib.contextmanager
+    def patiently(self) -> Iterator[None]:
+        """Within it, sync reads wait as long as single ones: on the way to a pose nothing is late."""
+        before, self._wire.reply_s = self._wire.reply_s, max(self._wire.reply_s, PATIENT_S)
+        try:
+            yield
+        finally:
+            self._wire.reply_s = before
+
+    def answering(self, servo_ids: Sequence[int], patience_s: float = PATIENCE_S) -> dict[int, int]:
+        """The model numbers of those that answer, by id: silent ones are asked in turn for so long, twice at least.
+        Raises Fault when the port is gone.
         """
         found: dict[int, int] = {}
-        rounds = 0
-        while (silent := [i for i in servo_ids if i not in found]) and rounds < max(PING_ROUNDS, tries / len(silent)):
+        rounds, until_s = 0, time.monotonic() + patience_s
+        while (silent := [i for i in servo_ids if i not in found]) and (rounds < 2 or time.monotonic() < until_s):
             rounds += 1
             for servo_id in silent:
                 if (answer := self._wire.ping(servo_id)).ok:
@@ -129,7 +139,7 @@ class Bus:
             self._attempts += 1
             exchange = self._wire.fast_sync_read if fast else self._wire.sync_read
             answers = exchange(servo_ids, first.address, size + self._attempts % 3)
-            if all(answer.ok for answer in answers):
+            if answers.ok:
                 self._judge_fast(fast, attempt)
                 if self._behind:
                     # Whole, but perhaps to a question of before, as old as the stall is long.
@@ -137,12 +147,11 @@ class Bus:
                     self._wire.discard()
                     return self.sync_read(servo_ids, first, last)
                 self.health.consecutive_lost = 0
-                found = {}
-                for servo_id, (_, error, data) in zip(servo_ids, answers, strict=True):
-                    self._note_alert(servo_id, error)
-                    found[servo_id] = data[:size]
-                return found
-            self.health.corrupt += answers[-1].result != COMM_RX_TIMEOUT
+                if any(answers.errors) or self.health.alerts:
+                    for servo_id, error in zip(servo_ids, answers.errors, strict=True):
+                        self._note_alert(servo_id, error)
+                return {i: data[:size] for i, data in zip(servo_ids, answers.data, strict=True)}
+            self.health.corrupt += answers.result != COMM_RX_TIMEOUT
         self._behind = True
         self.health.lost += 1
         self.health.consecutive_lost += 1
@@ -166,13 +175,14 @@ class Bus:
     def _note_alert(self, servo_id: int, error: int) -> None:
         if error & ALERT:
             self.health.alerts.add(servo_id)
-        elif self.health.alerts:
+        else:
             self.health.alerts.discard(servo_id)
 
     def _ask(self, servo_id: int, doing: str, exchange: Callable[[], Answer]) -> Answer:
         """One exchange with one servo, retried. Raises Fault when it fails for good."""
         answer = Answer(COMM_RX_TIMEOUT)
-        for _ in range(SINGLE_TRIES):
+        for number in range(SINGLE_TRIES):
+            self._wire.patient_s = PATIENT_S * 2**number
             if servo_id in self._in_doubt and not self._wire.catch_up(servo_id):
                 continue
             self._in_doubt.discard(servo_id)
@@ -181,6 +191,7 @@ class Bus:
                 break
             self._in_doubt.add(servo_id)
             self._behind = True
+        self._wire.patient_s = PATIENT_S
         if answer.result == COMM_RX_TIMEOUT:
             raise Fault(f"bus {self.port}: servo {servo_id} does not answer ({doing}); check power and cable")
         if not answer.ok:

@@ -45,7 +45,7 @@ class LimpWatch:
         else:
             self._goal = goal
 
-    def look(self, ticks: NDArray[np.int64]) -> Sequence[Servo]:
+    def look(self, ticks: NDArray[np.float64]) -> Sequence[Servo]:
         """The servos found without torque, from where the arm was read (J,). They stay so until the arm is freed."""
         if self._goal is None:
             return self._limp

@@ -39,13 +39,28 @@ class Answer(NamedTuple):
         return self.result == OK
 
 
+class Answers(NamedTuple):
+    """What several servos sent back, in the order asked. Only where all did, and it is ``ok``, is the rest filled."""
+
+    result: int
+    errors: bytes = b""
+    """The error byte of each."""
+    data: Sequence[bytes] = ()
+
+    @property
+    def ok(self) -> bool:
+        return self.result == OK
+
+
 class Wire:
     """One open port. Every method raises Fault when the port is gone."""
 
     def __init__(self, port: str, baud: int, reply_s: float) -> None:
         """Opens the port for this process alone. Raises Fault."""
         self.name = port
-        self._reply_s = reply_s
+        self.reply_s = reply_s
+        """How long servos may take beyond the time on the wire."""
+        self.patient_s = PATIENT_S
         self._marker = 0
         self._sdk = PacketHandler(2.0)
         self._port = WaitPort(port, reply_s)
@@ -101,7 +116,7 @@ class Wire:
         with self._used():
             return Answer(OK if self._port.write(packet) == len(packet) else COMM_TX_FAIL)
 
-    def sync_read(self, servo_ids: Sequence[int], address: int, size: int) -> list[Answer]:
+    def sync_read(self, servo_ids: Sequence[int], address: int, size: int) -> Answers:
         """``size`` bytes of each servo, one packet after the other; ends with the first that fails."""
         answers = []
         with self._used():
@@ -110,11 +125,11 @@ class Wire:
                 answers.append(self._receive(servo_id, size) if result == OK else Answer(result))
                 if not answers[-1].ok:
                     self._port.discard(QUIET_S)
-                    break
-        return answers
+                    return Answers(answers[-1].result)
+        return Answers(OK, bytes(answer.error for answer in answers), [answer.data for answer in answers])
 
-    def fast_sync_read(self, servo_ids: Sequence[int], address: int, size: int) -> list[Answer]:
-        """The same in one packet: (error, id, data, checksum) of each servo; a single failed answer if it fails.
+    def fast_sync_read(self, servo_ids: Sequence[int], address: int, size: int) -> Answers:
+        """The same in one packet: (error, id, data, checksum) of each servo.
 
         Taken apart here because the SDK's own decoding drops the error bytes and, when a firmware stuffs this packet,
         shifts the last servo's position by a byte without noticing.
@@ -128,7 +143,7 @@ class Wire:
                 packet, result = self._sdk.rxPacket(self._port, True)
                 body = bytes(packet[8:-2]) if result == OK else b""
             self._port.discard(QUIET_S)
-        return [Answer(result)]
+        return Answers(result)
 
     def discard(self) -> None:
         """Throws away what is still on its way. Raises Fault when the port is gone."""
@@ -192,22 +207,22 @@ class Wire:
     def _used(self, what: str = "lost", patient: bool = False) -> Iterator[None]:
         """Around every use of the port: what the operating system throws becomes one Fault."""
         self._port.is_using = False  # the SDK leaves its flag behind when the port throws
-        self._port.reply_s = max(self._reply_s, PATIENT_S) if patient else self._reply_s
+        self._port.reply_s = max(self.reply_s, self.patient_s) if patient else self.reply_s
         try:
             yield
         except PORT_ERRORS as error:
             raise Fault(f"bus {self.name}: {what}: {in_words(error)}") from None
 
 
-def _shares(body: bytes, servo_ids: Sequence[int], size: int) -> list[Answer]:
-    """What each servo said in the packet of all of them; nothing when it is not the answer to such a question."""
+def _shares(body: bytes, servo_ids: Sequence[int], size: int) -> Answers | None:
+    """What each servo said in the packet of all of them; None when it is not the answer to such a question."""
     stride = size + 4
     expected = len(servo_ids) * stride - 2
     if len(body) > expected:
         body = body.replace(b"\xff\xff\xfd\xfd", b"\xff\xff\xfd")
     if len(body) != expected or body[1::stride] != bytes(servo_ids):
-        return []
-    return [Answer(OK, body[at], body[at + 2 : at + 2 + size]) for at in range(0, expected, stride)]
+        return None
+    return Answers(OK, body[::stride], [body[at : at + size] for at in range(2, expected, stride)])
 
 
 def sync_write_packet(address: int, size: int, parameters: bytes) -> bytes:
