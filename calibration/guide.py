@@ -168,11 +168,12 @@ def pair_disagreement(
     poses: Poses,
     progress: Progress,
 ) -> dict[str, float]:
-    """By joint: how far leader and follower read apart in the same poses [rad], grippers [opening]."""
+    """By joint: how far leader and follower read apart in the same poses [rad]. No pose says anything of grippers."""
     names = [pose.name for pose in poses.poses]
     sides = []
     for arm, calibration in (leader, follower):
         scale = calibration.for_joints(joints, arm)
         captured = progress.captured[arm]
         sides.append(np.array([scale.position([captured[n][j] for j in joints]) for n in names]))
-    return {joint: round(float(off), 4) for joint, off in zip(joints, disagreement(*sides), strict=True)}
+    apart = zip(joints, disagreement(*sides), strict=True)
+    return {joint: round(float(off), 4) for joint, off in apart if joint in leader[1].joints}

@@ -21,7 +21,7 @@ class CalibrationReport:
 
     arms: dict[str, ArmReport]
     pairs_apart: dict[str, dict[str, float]]
-    """By pair and joint: leader against follower in the same poses [rad]."""
+    """By pair and joint, grippers aside: leader against follower in the same poses [rad]."""
 
 
 def calibrate_arms(

@@ -40,7 +40,7 @@ def calibrate_arms(*, rig: str = "aloha", out: Path | None = None) -> int:
     report = calibrate(described, wiring, prior, poses, _wait_for_enter, path)
     for pair, apart in report.pairs_apart.items():
         joint = max(apart, key=lambda name: apart[name])
-        print(f"{pair}: leader and follower agree within {apart[joint]:.3f} (worst: {joint})")
+        print(f"{pair}: leader and follower agree within {apart[joint]:.3f} rad (worst: {joint})")
     print(f"written: {path}, {path.with_suffix('.report.yaml')}")
     return 0
 

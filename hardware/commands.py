@@ -1,15 +1,17 @@
-"""The commands ``il-robot doctor`` and ``il-robot emulate``."""
+"""The commands ``il-robot doctor``, ``il-robot emulate`` and ``il-robot emulate hand``."""
 
 from __future__ import annotations
 
 import contextlib
 import shutil
 from pathlib import Path
+from typing import Annotated
 
+import tyro
 from rich.console import Console
 from tyro.conf import Positional
 
-from il_robot.errors import Fault
+from il_robot.errors import BadInput, Fault
 
 
 def doctor(*, rig: str = "aloha", dataset: Path = Path("data")) -> int:
@@ -36,7 +38,8 @@ def emulate(out: Positional[Path], /, *, rig: str = "aloha") -> int:
     """Run a lab without devices: emulated servos, pedal and cameras behind the real drivers, until Ctrl-C.
 
     Writes a rig folder that every command takes. Hands squeeze leader grippers that come free, then move the leaders.
-    The keys of this terminal are the pedal: space takes over, r records, s success, d discards.
+    The keys of this terminal are the pedal: space takes over, r records, s success, d discards. For all else,
+    calibrating above all, there is `il-robot emulate hand`.
 
     For example:
 
@@ -47,26 +50,77 @@ def emulate(out: Positional[Path], /, *, rig: str = "aloha") -> int:
         out: the folder to make, or one made before.
         rig: the rig to imitate: a name, or a folder.
     """
-    from hardware.emulated_lab import Hands, lab_in, open_lab
+    from calibration.arm import load_calibration
+    from calibration.guide import Poses
+    from calibration.rig_folder import file_of_rig
+    from hardware.emulated_hand import EmulatedHand
+    from hardware.emulated_lab import BUILT, SCENE, Hands, lab_in, open_lab
+    from hardware.emulated_scene import Scene
     from hardware.pedal import KeyboardPedal
+    from il_robot import strict_yaml
 
     with lab_in(out, rig), contextlib.ExitStack() as opened:
-        (out / "devices").mkdir(exist_ok=True)
-        described, wiring, calibration, emulated = open_lab(out)
-        opened.callback(shutil.rmtree, out / "devices")
+        poses = strict_yaml.load(file_of_rig(str(out), "poses.yaml"), Poses)
+        built = load_calibration(out / BUILT)
+        devices = out / "devices"
+        shutil.rmtree(devices, ignore_errors=True)  # of a lab that was killed
+        devices.mkdir()
+        described, wiring, _, emulated = open_lab(out)
+        opened.callback(shutil.rmtree, devices)
         opened.enter_context(emulated)
+        hands = Hands(described, wiring, built, emulated)
+        scene = Scene(devices / SCENE, described)
+        hand = opened.enter_context(EmulatedHand(devices, described, poses, hands, scene, emulated.pedal))
         keys: KeyboardPedal | None = None
         with contextlib.suppress(Fault):  # without a terminal nobody presses the pedal
             keys = KeyboardPedal(described.pedal)
             opened.callback(keys.close)
 
-        def press() -> bool:
+        def attend() -> bool:
             emulated.check()
+            hand.attend()
             for event in keys.events() if keys else ():
                 (emulated.pedal.press if event.pressed else emulated.pedal.release)(event.button)
             return True
 
         print(f"running: rig {out}; keys are its pedal (space, r, s, d); Ctrl-C ends it", flush=True)
         with contextlib.suppress(KeyboardInterrupt):
-            Hands(described, wiring, calibration, emulated).run(press)
+            hands.run(attend)
+    return 0
+
+
+def hand(
+    lab: Positional[Path],
+    does: Annotated[Positional[str], tyro.conf.arg(metavar="DOES")],
+    /,
+    *,
+    arm: str | None = None,
+    seconds: float = 120.0,
+) -> int:
+    """Ask the hand in an emulated lab to do what a person would: there is nobody else.
+
+    a pose of its poses.yaml   every arm that is free goes there (aloha: straight, turned; koch: middle, turned)
+    closed, open               every gripper that is free
+    wave                       the followers that are free move quickly and irregularly, to calibrate latency
+    board                      the calibration board moves about in front of every camera
+    away                       neither of these any more
+    record, success, discard, takeover   that button of the pedal is pressed
+
+    For example:
+
+        il-robot emulate hand lab straight
+        il-robot emulate hand lab open --arm leader_left
+        il-robot emulate hand lab record
+
+    Args:
+        lab: the folder of a lab that runs (`il-robot emulate lab`).
+        does: what to do.
+        arm: only this arm.
+        seconds: how long it waves, or shows the board.
+    """
+    from hardware.emulated_hand import ask
+
+    if not 0 < seconds <= 3600:
+        raise BadInput(f"--seconds {seconds:g}; allowed: above 0, at most 3600")
+    print(ask(lab, does, arm, seconds))
     return 0

@@ -11,18 +11,21 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import yaml
+from numpy.typing import NDArray
 
-from calibration.arm import RigCalibration
+from calibration.arm import ArmCalibration, RigCalibration, load_calibration, save_calibration
+from calibration.joint import TICKS_PER_TURN
 from calibration.rig_file import load_rig
 from calibration.rig_folder import file_of_rig
 from hardware.emulated_rig import EmulatedRig
-from hardware.rig_cameras import PATTERN
-from hardware.wiring import Wiring, load_wiring
+from hardware.emulated_scene import LATE_FRAMES, SUFFIX, Scene, intrinsics
+from hardware.wiring import Servo, Wiring, load_wiring
 from il_robot.errors import BadInput
 from il_robot.rig import Arm, Rig
 from il_robot.types import Floats
@@ -30,12 +33,16 @@ from il_robot.types import Floats
 WAVE = 0.25
 """How far the hands move the leaders [rad]."""
 HANDS_HZ = 50.0
+BUILT = "built.yaml"
+"""Beside ``calibration.yaml``: how the emulated arms and cameras really are, what a calibration should find."""
+SCENE = f"cameras{SUFFIX}"
+ASKEW_TICKS = 4
 LOCK = ".running"
 NO_ROOM = "{}: exists and is not empty; a lab needs a folder of its own"
 
 
 def write_lab(rig: str, folder: Path) -> Path:
-    """Copies a rig into ``folder``, its ports under ``folder/devices``, its cameras test patterns. Raises BadInput."""
+    """Copies a rig into ``folder``, its ports under ``folder/devices``, its cameras emulated. Raises BadInput."""
     if _occupied(folder):
         raise BadInput(NO_ROOM.format(folder))
     described = load_rig(rig)
@@ -50,11 +57,31 @@ def write_lab(rig: str, folder: Path) -> Path:
     for name, arm in wiring["arms"].items():
         arm["port"] = str(devices / name)
     for camera in wiring.get("cameras", {}):
-        wiring["cameras"][camera] = {"device": PATTERN, "rate_hz": described.rate_hz}
+        wiring["cameras"][camera] = {"device": str(devices / SCENE), "rate_hz": described.rate_hz}
     wiring["pedal"] = {"kind": "serial", "port": str(devices / "pedal")}
+    save_calibration(folder / BUILT, as_built_askew(described, load_calibration(folder / "calibration.yaml")))
     # Last: a folder with this file is a lab, and none may have the ports of a real one.
     (folder / "hardware.yaml").write_text(yaml.safe_dump(wiring, sort_keys=False), encoding="utf-8")
     return devices
+
+
+def as_built_askew(rig: Rig, nominal: RigCalibration) -> RigCalibration:
+    """What calibrating the lab should find: every arm up to 2 degrees off, in every joint; the emulated cameras'."""
+
+    def off(arm: ArmCalibration) -> ArmCalibration:
+        joints = {
+            name: replace(joint, zero_ticks=joint.zero_ticks + (7 * number % 11 - 5) * ASKEW_TICKS)
+            for number, (name, joint) in enumerate(arm.joints.items())
+        }
+        grippers = {name: replace(g, open_ticks=g.open_ticks - ASKEW_TICKS) for name, g in arm.grippers.items()}
+        return ArmCalibration(joints, grippers)
+
+    return replace(
+        nominal,
+        arms={name: off(arm) for name, arm in nominal.arms.items()},
+        cameras={camera.name: intrinsics(camera.width, camera.height) for camera in rig.cameras},
+        latency_s={camera.name: round(LATE_FRAMES / rig.rate_hz, 4) for camera in rig.cameras},
+    )
 
 
 def _occupied(folder: Path) -> bool:
@@ -90,10 +117,13 @@ class Hands:
     """An operator at emulated leaders: squeezes grippers that come free, then moves the free arms to and fro. Arms that
     have not been stiff yet stay where they are: to be calibrated they must not move."""
 
-    def __init__(self, rig: Rig, wiring: Wiring, calibration: RigCalibration, emulated: EmulatedRig) -> None:
+    def __init__(self, rig: Rig, wiring: Wiring, built: RigCalibration, emulated: EmulatedRig) -> None:
+        """``built``: where the arms' zeros really are."""
         self._rig, self._emulated = rig, emulated
-        self._scales = {a.leader: calibration.arm(a.leader).for_joints(a.joint_names, a.leader) for a in rig.arms}
-        self._ids = {a.leader: {s.joint: s.id for s in wiring.chain(a.leader) if s.shadow_of is None} for a in rig.arms}
+        self._pairs = {name: pair for pair in rig.arms for name in (pair.follower, pair.leader)}
+        self._scales = {name: built.arm(name).for_joints(pair.joint_names, name) for name, pair in self._pairs.items()}
+        mains = {name: {s.joint: s for s in wiring.chain(name) if s.shadow_of is None} for name in self._pairs}
+        self._servos = {name: [mains[name][joint] for joint in pair.joint_names] for name, pair in self._pairs.items()}
         self._free_since_s: dict[str, float] = {}
         self._seen_stiff: set[str] = set()
         self.aside = 0.0
@@ -101,25 +131,29 @@ class Hands:
 
     def move(self, now_s: float) -> None:
         """What the hands do at this moment. Call it often."""
-        for arm in self._rig.arms:
-            state = self._emulated.buses[arm.leader].do("state")
-            torque = np.array([state[self._ids[arm.leader][joint]]["Torque_Enable"] for joint in arm.joint_names], bool)
-            gripper = self._scales[arm.leader].is_gripper
+        for pair in self._rig.arms:
+            _, torque = self.feel(pair.leader)
+            gripper = self.is_gripper(pair.leader)
             if not torque.any():
-                if arm.leader not in self._seen_stiff:
+                if pair.leader not in self._seen_stiff:
                     continue
-                since_s = now_s - self._free_since_s.setdefault(arm.leader, now_s)
-                self._place(arm, self.pose(arm, since_s), only=~torque)
+                since_s = now_s - self._free_since_s.setdefault(pair.leader, now_s)
+                self.place(pair.leader, self.pose(pair, since_s), only=~torque)
                 continue
-            self._free_since_s.pop(arm.leader, None)
-            self._seen_stiff.add(arm.leader)
+            self._free_since_s.pop(pair.leader, None)
+            self._seen_stiff.add(pair.leader)
             if not torque[gripper].any():
-                self._place(arm, np.zeros(len(gripper), np.float32), only=gripper)
+                self.place(pair.leader, np.zeros(len(gripper), np.float32), only=gripper)
+
+    def rest(self, arm: str) -> None:
+        """Leaves an arm alone until it was stiff again."""
+        self._free_since_s.pop(arm, None)
+        self._seen_stiff.discard(arm)
 
     def pose(self, arm: Arm, since_s: float) -> Floats:
         """(J,) where the hands have a leader that they took ``since_s`` ago."""
         start = self._rig.start[self._rig.arm_slice(arm.name)]
-        gripper = self._scales[arm.leader].is_gripper
+        gripper = self.is_gripper(arm.leader)
         wave = WAVE * np.sin(0.8 * since_s)
         return np.asarray(np.where(gripper, 0.5 - 0.5 * np.cos(0.5 * since_s), start + wave + self.aside), np.float32)
 
@@ -141,15 +175,36 @@ class Hands:
             off.set()
             operator.join()
 
-    def _place(self, arm: Arm, qpos: Floats, only: np.ndarray) -> None:
-        ticks = self._scales[arm.leader].ticks(qpos.astype(np.float32))
-        chosen = zip(arm.joint_names, ticks, only, strict=True)
-        moved = {str(self._ids[arm.leader][joint]): int(tick) for joint, tick, take in chosen if take}
-        self._emulated.buses[arm.leader].do("place", ticks=moved)
+    def is_gripper(self, arm: str) -> NDArray[np.bool_]:
+        """(J,)."""
+        return self._scales[arm].is_gripper
+
+    def feel(self, arm: str) -> tuple[Floats, NDArray[np.bool_]]:
+        """(J,) where an arm really is, and (J,) which of its joints a hand cannot move."""
+        state = self._emulated.buses[arm].do("state")
+        ticks = [_as_set_up(servo, state[servo.id], state[servo.id]["Present_Position"]) for servo in self._servos[arm]]
+        torque = np.array([state[servo.id]["Torque_Enable"] for servo in self._servos[arm]], bool)
+        return self._scales[arm].position(ticks), torque
+
+    def place(self, arm: str, qpos: Floats, only: NDArray[np.bool_]) -> None:
+        """Puts the joints that ``only`` names where ``qpos`` says, both (J,)."""
+        state = self._emulated.buses[arm].do("state")
+        ticks = self._scales[arm].ticks(qpos.astype(np.float32))
+        chosen = zip(self._servos[arm], ticks, only, strict=True)
+        moved = {
+            str(servo.id): int(_as_set_up(servo, state[servo.id], int(tick))) for servo, tick, take in chosen if take
+        }
+        self._emulated.buses[arm].do("place", ticks=moved)
+
+
+def _as_set_up(servo: Servo, state: Mapping[str, int], ticks: int) -> int:
+    """The same place of the shaft for a servo that is set up, or back: a factory-fresh one may count the other way."""
+    return ticks if (state["Drive_Mode"] ^ servo.drive_mode) & 1 == 0 else TICKS_PER_TURN - ticks
 
 
 def open_lab(folder: Path) -> tuple[Rig, Wiring, RigCalibration, EmulatedRig]:
     """Starts the devices of a folder that :func:`write_lab` wrote. The caller closes them. Raises BadInput."""
     rig = load_rig(str(folder))
     wiring, calibration = load_wiring(rig, str(folder))
+    Scene(folder / "devices" / SCENE, rig)
     return rig, wiring, calibration, EmulatedRig(wiring, folder.absolute() / "devices")

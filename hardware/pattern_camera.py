@@ -20,22 +20,28 @@ DARK, LIGHT = 20, 235
 
 
 def draw_frame(number: int, width: int, height: int) -> Image:
-    """(H, W, 3) RGB: a pattern that moves, ``number`` in digits, and in a bar code along the top edge."""
+    """(H, W, 3) RGB: a pattern that moves, and ``number`` in it."""
     image = np.empty((height, width, 3), np.uint8)
     image[:, :, 0] = (np.arange(width) + 3 * number) % 256
     image[:, :, 1] = ((np.arange(height) + number) % 256)[:, None]
     image[:, :, 2] = 96
     center = (int(width * (0.5 + 0.4 * np.sin(number / 20))), int(height * (0.6 + 0.25 * np.cos(number / 20))))
     cv2.circle(image, center, height // 10, (240, 240, 30), -1)
+    write_number(image, number)
+    return image
+
+
+def write_number(image: Image, number: int) -> None:
+    """Draws ``number`` into an (H, W, 3) image: in digits, and in a bar code along its top edge."""
+    height, width = image.shape[:2]
     cv2.putText(image, str(number), (8, height - 12), cv2.FONT_HERSHEY_SIMPLEX, height / 240, (255, 255, 255), 2)
     edges = np.linspace(0, width, BITS + 1).astype(int)
     for bit in range(BITS):
         image[: _bar_height(height), edges[bit] : edges[bit + 1]] = LIGHT if number >> bit & 1 else DARK
-    return image
 
 
 def read_frame(image: Image) -> int:
-    """The number that :func:`draw_frame` drew, also after JPEG and any change of size. (H, W, 3) RGB."""
+    """The number that :func:`write_number` drew, also after JPEG and any change of size. (H, W, 3) RGB."""
     height, width = image.shape[:2]
     bar = image[: max(1, _bar_height(height) // 2)].mean(axis=(0, 2))
     edges = np.linspace(0, width, BITS + 1)

@@ -9,6 +9,7 @@ from pathlib import Path
 from hardware.camera import Source, ThreadedCamera
 from hardware.camera_wiring import CameraWiring
 from hardware.closing import ClosingTogether
+from hardware.emulated_scene import SUFFIX, SceneSource
 from hardware.pattern_camera import FileSource, PatternSource
 from hardware.v4l2 import V4l2Source
 from hardware.wiring import Wiring
@@ -39,10 +40,12 @@ class RigCameras(ClosingTogether):
 
 
 def source_of(settings: Camera, wiring: CameraWiring) -> Source:
-    """What ``device`` in hardware.yaml means: ``pattern``, a video file, or a kernel device."""
+    """What ``device`` in hardware.yaml means: ``pattern``, an emulated lab's scene, a video file, or a device."""
     if wiring.device == PATTERN:
         return PatternSource(settings, wiring.rate_hz, SystemClock())
     path = Path(wiring.device)
+    if path.suffix == SUFFIX:
+        return SceneSource(settings, wiring.rate_hz, path, SystemClock())
     if path.is_file():
         return FileSource(settings, path, SystemClock())
     return V4l2Source(settings, wiring)

@@ -39,6 +39,7 @@ COMMANDS = {
     "report": ("il_robot.report.command:report", "One page on a whole loop: collected, trained, evaluated, deployed"),
     "doctor": ("hardware.commands:doctor", "Look a rig over before a session: every finding with its cure"),
     "emulate": ("hardware.commands:emulate", "A lab without devices: emulated servos behind the real drivers"),
+    "emulate hand": ("hardware.commands:hand", "What a person would do in that lab: poses, pedal, board"),
     "calibrate arms": (
         "hardware.calibrate_commands:calibrate_arms",
         "Measure zeros, directions and gripper ranges, guided",
