@@ -60,19 +60,22 @@ def move_slowly(
     loop = DeadlineLoop(clock, round(1e9 / RATE_HZ))
     watches = {arm: _Watch(arm, start, clock, lost_s) for arm, start in starts.items()}
     step = 0
-    while step < steps:
-        if loop.wait() is None or not keep_on():
-            return False
-        if not _all_answer(watches):
-            continue
-        step += 1
-        eased = (1 - math.cos(math.pi * step / steps)) / 2
-        for arm, target in targets.items():
-            with _of(arm):
-                watches[arm].send((starts[arm] + (target - starts[arm]) * eased).astype(np.float32))
-    for _ in range(round(RATE_HZ * SETTLE_S)):
-        loop.wait()
-        _all_answer(watches)
+    with contextlib.ExitStack() as patient:
+        for arm in targets:
+            patient.enter_context(arm.bus.patiently())
+        while step < steps:
+            if loop.wait() is None or not keep_on():
+                return False
+            if not _all_answer(watches):
+                continue
+            step += 1
+            eased = (1 - math.cos(math.pi * step / steps)) / 2
+            for arm, target in targets.items():
+                with _of(arm):
+                    watches[arm].send((starts[arm] + (target - starts[arm]) * eased).astype(np.float32))
+        for _ in range(round(RATE_HZ * SETTLE_S)):
+            loop.wait()
+            _all_answer(watches)
     return True
 
 

@@ -15,8 +15,8 @@ from hardware.wiring import Servo, Wiring
 from il_robot.errors import Fault
 
 HOT_CELSIUS = 60
-OTHER_BAUD_TRIES = 3
-"""How often a servo is asked at each speed that it should not have."""
+OTHER_BAUD_S = 0.15
+"""How long a servo is asked at each speed that it should not have."""
 ADAPTERS = Path("/sys/bus/usb-serial/devices")
 UDEV = "install the udev rules of hardware/README.md"
 
@@ -101,7 +101,7 @@ def _silent(arm: str, wiring: Wiring, servo: Servo, reply_s: float) -> Row:
             continue
         bus = Bus(wiring.arms[arm].port, baud, reply_s, retries=0)
         try:
-            if bus.answering([servo.id], OTHER_BAUD_TRIES):
+            if bus.answering([servo.id], OTHER_BAUD_S):
                 found = f"servos answer at {baud} baud, not at {wiring.baud}"
                 return Row(arm, Verdict.FAULT, found, f"set their Baud_Rate to {table.BAUD_CODES[wiring.baud]}")
         finally:
