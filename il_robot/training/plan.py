@@ -15,7 +15,7 @@ from il_robot.training.alignment import check_complete
 from il_robot.training.demonstrations import Demonstrations
 from il_robot.training.description import Data, Description, read_description, this_software
 from il_robot.training.presets import PRESETS, Preset, PresetName
-from il_robot.training.settings import changed, settings_of, written
+from il_robot.training.settings import changed, settings_of, short_names, written
 from il_robot.training.statistics import Statistics
 from il_robot.training.windows import check_chunk, gather
 
@@ -85,7 +85,7 @@ def resumed(run: Path, policy: PolicyName, demonstrations: Demonstrations, chang
     steps = asked.pop(STEPS, has[STEPS])
     for path, value in asked.items():
         if value is not None and value != has[path]:
-            name, here, there = path.partition(".")[2] or path, written(has[path]) or "none", written(value) or "none"
+            name, here, there = short_names(has)[path], written(has[path]) or "none", written(value) or "none"
             raise BadInput(
                 f"{run}: began with {name} {here}, not {there}: --resume goes on with the run's own configuration, "
                 "only --steps may grow"

@@ -11,6 +11,17 @@ from il_robot.errors import BadInput
 Precision: TypeAlias = Literal["fp32", "bf16"]
 
 
+_WHOLE = {
+    "steps": (1, 10**9),
+    "batch": (1, 65_536),
+    "warm_up": (0, 10**9),
+    "threads": (0, 1024),
+    "accumulate": (1, 65_536),
+    "workers": (0, 1024),
+}
+"""Setting -> least and most: beyond them a mistyped number takes the machine down instead of being told."""
+
+
 @dataclass(frozen=True)
 class Augmentation:
     """Random changes of training images, so that a policy does not cling to pixels. 0 leaves one out."""
@@ -59,18 +70,15 @@ class Recipe:
     kept at the policy's resolution."""
 
     def __post_init__(self) -> None:
-        if min(self.steps, self.batch) < 1 or self.threads < 0:
-            raise BadInput(
-                f"steps {self.steps}, batch {self.batch}, threads {self.threads}; "
-                "allowed: steps and batch from 1, threads from 0"
-            )
-        if not (0 < self.learning_rate < math.inf and 0 < self.clip < math.inf):
-            raise BadInput(f"learning rate {self.learning_rate}, clip {self.clip} must be above 0 and finite")
-        if not 0 <= self.weight_decay < math.inf or self.warm_up < 0:
-            raise BadInput(f"weight_decay {self.weight_decay}, warm_up {self.warm_up}; allowed: 0 and more")
+        for name, (least, most) in _WHOLE.items():
+            if not least <= getattr(self, name) <= most:
+                raise BadInput(f"{name} {getattr(self, name)}; allowed: {least} to {most}")
+        for name in ("learning_rate", "clip"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise BadInput(f"{name} {getattr(self, name)}; allowed: above 0 and finite")
+        if not 0 <= self.weight_decay < math.inf:
+            raise BadInput(f"weight_decay {self.weight_decay}; allowed: 0 and more, finite")
         if not 0 <= self.average < 1:
             raise BadInput(f"average {self.average}; allowed: 0 (the newest weights alone) to below 1")
-        if self.accumulate < 1 or self.workers < 0:
-            raise BadInput(f"accumulate {self.accumulate}, workers {self.workers}; allowed: 1, 0 and more")
         if self.batch % self.accumulate:
             raise BadInput(f"a batch of {self.batch} cannot be cut into {self.accumulate} equal parts")

@@ -42,9 +42,9 @@ def short_names(paths: Iterable[str]) -> dict[str, str]:
 
 
 def read_settings(words: Sequence[str], network: Config, recipe: Recipe) -> dict[str, tuple[Any, ...]]:
-    """Words ``NAME=VALUE[,VALUE ...]`` -> path -> plain values, as many as were named; types are checked later.
+    """Words ``NAME=VALUE[,VALUE ...]`` -> path -> plain values, as many as were named; :func:`changed` checks ranges.
 
-    ``network`` and ``recipe`` tell which names there are. Raises BadInput.
+    ``network`` and ``recipe`` tell which names there are, and of which kind. Raises BadInput.
     """
     known = settings_of(network, recipe)
     names = short_names(known)
@@ -61,6 +61,11 @@ def read_settings(words: Sequence[str], network: Config, recipe: Recipe) -> dict
         if path in read:
             raise BadInput(f"{told}: {names[path]} is set twice; for a sweep part the values with commas")
         values = tuple(_plain(part, known[path]) for part in text.split(","))
+        for part, value in zip(text.split(","), values, strict=True):
+            if not _fits(value, known[path]):
+                kind = _KINDS[type(known[path])]
+                such = written(known[path]) or "512x512"
+                raise BadInput(f"{told}: {_one_line(repr(part))} is not {kind}, such as {such}")
         if any(value in values[:number] for number, value in enumerate(values)):
             raise BadInput(f"{told}: one value is named twice")
         read[path] = values
@@ -84,6 +89,18 @@ def _scalar(text: str) -> Any:
         return text
 
 
+_KINDS = {int: "a whole number", float: "a number", bool: "true or false", list: "a list of whole numbers parted by x"}
+
+
+def _fits(value: Any, present: Any) -> bool:
+    """Whether ``value`` is of the kind of ``present``, the setting's value of now."""
+    if isinstance(present, list):
+        return all(type(part) is int for part in value)
+    if isinstance(present, float):
+        return type(value) in (int, float)
+    return type(value) is type(present)
+
+
 def written(value: Any) -> str:
     """A plain value as :func:`read_settings` reads it."""
     if isinstance(value, list):
@@ -92,7 +109,26 @@ def written(value: Any) -> str:
 
 
 def changed(network: Config, recipe: Recipe, settings: Mapping[str, Any]) -> tuple[Config, Recipe]:
-    """The same with ``settings``, path -> plain value. Raises BadInput for what cannot be, alone or together."""
+    """The same with ``settings``, path -> plain value.
+
+    Raises BadInput for what cannot be: it names the setting that cannot be alone, else all of them.
+    """
+    try:
+        return _changed(network, recipe, settings)
+    except BadInput as error:
+        names = short_names(settings_of(network, recipe))
+        guilty, why = dict(settings), str(error)
+        for path, value in settings.items() if len(settings) > 1 else ():
+            try:
+                _changed(network, recipe, {path: value})
+            except BadInput as alone:
+                if str(alone) == why:
+                    guilty = {path: value}
+        asked = " ".join(f"{names[path]}={written(value)}" for path, value in guilty.items())
+        raise BadInput(_one_line(f"{asked}: {why}")) from None
+
+
+def _changed(network: Config, recipe: Recipe, settings: Mapping[str, Any]) -> tuple[Config, Recipe]:
     data: dict[str, Any] = {"network": cattrs.unstructure(network), "recipe": cattrs.unstructure(recipe)}
     for path, value in settings.items():
         *parents, name = path.split(".")
@@ -100,14 +136,10 @@ def changed(network: Config, recipe: Recipe, settings: Mapping[str, Any]) -> tup
         for parent in parents:
             inner = inner[parent]
         inner[name] = value
-    try:
-        return (
-            strict_yaml.structure(data["network"], type(network), "network"),
-            strict_yaml.structure(data["recipe"], Recipe, "recipe"),
-        )
-    except BadInput as error:
-        asked = " ".join(f"{path.partition('.')[2]}={written(value)}" for path, value in settings.items())
-        raise BadInput(_one_line(f"{asked}: {error}")) from None
+    return (
+        strict_yaml.structure(data["network"], type(network), "network"),
+        strict_yaml.structure(data["recipe"], Recipe, "recipe"),
+    )
 
 
 def _one_line(text: str) -> str:

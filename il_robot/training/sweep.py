@@ -15,7 +15,7 @@ from il_robot.training.demonstrations import Demonstrations
 from il_robot.training.description import CONFIG, Description
 from il_robot.training.plan import Changes, described, resumed
 from il_robot.training.presets import Preset
-from il_robot.training.settings import settings_of, written
+from il_robot.training.settings import changed, settings_of, short_names, written
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,15 @@ def members(
         folder = out / re.sub(r"[^\w.,+-]+", "-", ",".join(swept)) if swept else out
         run = folder / f"seed_{one}" if seeds else folder
         if run in found:
-            raise BadInput(f"two of the runs would lie in {run}; name each value and each seed once")
+            raise BadInput(f"two of the runs would lie in {run}: values of a sweep need names of their own")
         found[run] = Member(run, one, settings)
     return list(found.values())
+
+
+def check_settings(runs: Sequence[Member], preset: Preset, settings: Mapping[str, Any]) -> None:
+    """Raises BadInput when a run's own settings, or ``settings``, which all share, cannot be with its preset."""
+    for member in runs:
+        changed(preset.network, preset.recipe, {**settings, **member.settings})
 
 
 def planned(
@@ -87,6 +93,6 @@ def _check_same(run: Path, has: Description, asked: Description) -> None:
     odd = next((path for path in ours if ours[path] != theirs[path]), None)
     if odd is not None:
         raise BadInput(
-            f"{run}: began with another {odd.partition('.')[2] or odd} than this command's: other runs are still to "
+            f"{run}: began with another {short_names(ours)[odd]} than this command's: other runs are still to "
             "begin, so --resume needs --preset and all settings as they were"
         )

@@ -20,8 +20,9 @@ from il_robot.training.presets import PresetName
 from il_robot.training.recipe import Precision
 from il_robot.training.runs import compare
 from il_robot.training.settings import read_settings, settings_of, short_names
-from il_robot.training.sweep import members, planned
+from il_robot.training.sweep import check_settings, members, planned
 
+LARGEST_SEED = 2**32 - 1
 _HINT = "(default: the preset's)"
 _BY_PRESET = tyro.conf.arg(help_behavior_hint=_HINT)
 _NUMBER = tyro.conf.arg(help_behavior_hint=_HINT, metavar="INT")
@@ -123,9 +124,11 @@ def train(
             that had not begun.
     """
     check_device(computing.device)
-    for one in (seed, *seeds):
-        if one < 0:
-            raise BadInput(f"--seed {one} must be at least 0")
+    for option, one in (("--seed", seed), *(("--seeds", one) for one in seeds)):
+        if not 0 <= one <= LARGEST_SEED:
+            raise BadInput(f"{option} {one}; allowed: 0 to {LARGEST_SEED}")
+    if twice := [one for one in seeds if seeds.count(one) > 1]:
+        raise BadInput(f"--seeds {' '.join(map(str, seeds))}: {twice[0]} is named twice; name each seed once")
     if rollouts < 0:
         raise BadInput(f"--rollouts {rollouts} must be at least 0")
     options: dict[str, Any] = {"network.chunk_size": chunk_size, "recipe.steps": steps, "recipe.batch": batch}
@@ -139,8 +142,9 @@ def train(
     for path in values.keys() & options:
         option = path.rpartition(".")[2].replace("_", "-")
         raise BadInput(f"--set {names[path]}: --{option} sets it already")
-    chosen = demonstrations(datasets, weights)
     runs = members(out, values, names, seeds, seed)
+    check_settings(runs, start, options)
+    chosen = demonstrations(datasets, weights)
     descriptions = planned(runs, policy, start, Changes(cameras, history, options), chosen, resume)
     with joined(computing.device) as (world, own_device):
         many = Fitting(chosen, own_device, world, rollouts, tensorboard)

@@ -87,21 +87,27 @@ def test_no_value_leads_to_anything_but_a_configuration_or_one_line(which: tuple
         ("act", ["width=64", "network.width=32"], "width is set twice"),
         ("act", ["width=64,64"], "one value is named twice"),
         ("diffusion", ["clip=3"], "no setting 'clip'; .*network.clip.*recipe.clip"),
-        ("act", ["width=abc"], "width=abc: 'abc' is not an integer @ network.width"),
-        ("act", ["width=1.5"], "1.5 is not an integer"),
-        ("act", ["width=true"], "True is not an integer"),
+        ("act", ["width=abc"], "--set width=abc: 'abc' is not a whole number, such as 128"),
+        ("act", ["width=1.5"], "'1.5' is not a whole number, such as"),
+        ("act", ["width=true"], "'true' is not a whole number"),
         ("act", ["width=130"], "width 130 must be a multiple of 4 and of heads"),
         ("act", ["style_layers=-1"], "style_layers -1; allowed: 0 to"),
         ("act", ["kl_weight=nan"], "'nan' is not a number"),
         ("act", ["vision.backbone=resnet81"], "did you mean 'resnet18'"),
         ("act", ["vision.keypoints=-2"], "keypoints -2; allowed: 0"),
         ("act", ["vision.channels=8x12"], "two or more multiples of 8"),
-        ("bc", ["hidden=512xa"], "'a' is not an integer"),
-        ("bc", ["hidden=[1,2]"], r"\[1' is not an integer"),
+        ("bc", ["hidden=512xa"], "'512xa' is not a list of whole numbers parted by x, such as 512x512"),
+        ("bc", ["hidden=[1,2]"], r"'\[1' is not a list of whole"),
         ("bc", ["average=1"], "average 1.0; allowed: 0"),
         ("bc", ["weight_decay=-1"], "weight_decay -1.0"),
         ("bc", ["warm_up=-1"], "warm_up -1"),
-        ("bc", ["channels_last=maybe"], "'maybe' is not true or false"),
+        ("bc", ["channels_last=maybe"], "'maybe' is not true or false, such as false"),
+        ("bc", ["threads=huge"], "^--set threads=huge: 'huge' is not a whole number, such as 1$"),
+        ("bc", ["threads=1,huge"], "^--set threads=1,huge: 'huge' is not a whole number"),
+        ("bc", ["threads=1000000", "clip=3"], "^threads=1000000: threads 1000000; allowed: 0 to 1024"),
+        ("bc", ["workers=100000"], "allowed: 0 to 1024"),
+        ("bc", ["batch=100000000000"], "allowed: 1 to 65536"),
+        ("bc", ["steps=0"], "^steps=0: steps 0; allowed: 1 to"),
         ("bc", ["augmentation.shift=2"], "shift 2.0; allowed"),
     ],
 )
@@ -180,12 +186,23 @@ def test_the_command_line_says_it_in_one_line_and_exits_with_2(
     for words, told in (
         (["hiden=8", "dropout=0"], "error: --set hiden=8: no setting 'hiden'; did you mean 'hidden'? allowed: "),
         (["dropout=0", "--set", "chunk_size=3"], "error: --set chunk_size: --chunk-size sets it already"),
-        (["dropout=much"], "error: chunk_size=2 dropout=much: 'much' is not a number @ network.dropout"),
+        (["dropout=0", "--seeds", "3", "0", "3"], "error: --seeds 3 0 3: 3 is named twice; name each seed once"),
+        (["dropout=0", "--seed", str(2**32)], "error: --seed 4294967296; allowed: 0 to 4294967295"),
+        (["dropout=much"], "error: --set dropout=much: 'much' is not a number, such as 0.0"),
     ):
         assert main([*command, *words]) == 2
         error = capsys.readouterr().err
         assert error.startswith(told)
         assert error.count("\n") == 1
+        assert not (tmp_path / "run").exists()
+
+
+def test_settings_are_checked_before_the_dataset_is_opened(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["train", "act", str(tmp_path / "none"), "--out", str(tmp_path / "run")]
+    assert main([*command, "--steps", "5", "--set", "clip=0.5,0", "width=128"]) == 2
+    assert capsys.readouterr().err == "error: clip=0: clip 0.0; allowed: above 0 and finite @ recipe\n"
+    assert main([*command, "--set", "width=130,128", "heads=4"]) == 2
+    assert capsys.readouterr().err.startswith("error: width=130: act: width 130 must be a multiple of 4")
 
 
 def test_a_resnet_without_imagenet_weights_is_said(

@@ -202,7 +202,7 @@ def test_wrong_arguments_are_one_line(dataset: Path, tmp_path: Path) -> None:
         ({"steps": 0}, "steps 0"),
         ({"batch": 0}, "batch 0"),
         ({"computing": Computing(threads=-3)}, "threads -3"),
-        ({"learning_rate": float("nan")}, "learning rate nan"),
+        ({"learning_rate": float("nan")}, "learning_rate nan"),
         ({"seed": -1}, "--seed -1"),
         ({"computing": Computing(device="tpu")}, "device 'tpu'.*allowed: cpu"),
     ):
