@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from inspect import signature
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
+import tyro
 import tyro._errors as parse
 from tyro._arguments import ArgumentDefinition
 
@@ -28,6 +30,19 @@ def told_in_one_line(function: Callable[..., Any]) -> Iterator[None]:
 
     with parse.on_parse_error(tell):
         yield
+
+
+def refuse_repeated(words: Sequence[str], function: Callable[..., Any], command: str) -> None:
+    """Raises BadInput for an option given twice: tyro would take the last without a word.
+
+    ``words`` are those after the command's name. An option that gathers what it is given (``--set``) may be repeated.
+    """
+    hints = get_type_hints(function, include_extras=True)
+    gathering = {_option(name) for name, hint in hints.items() if tyro.conf.UseAppendAction in get_args(hint)}
+    given = Counter(_option(word[2:].partition("=")[0]) for word in words if word.startswith("--"))
+    for option, times in given.items():
+        if times > 1 and option not in gathering:
+            raise BadInput(f"{command}: {option} is given {times} times, and only once is allowed")
 
 
 def _said(event: parse.ParseErrorEvent, function: Callable[..., Any]) -> str | None:
@@ -74,4 +89,9 @@ def _options(function: Callable[..., Any]) -> list[str]:
     for name, parameter in signature(function).parameters.items():
         if parameter.kind is parameter.KEYWORD_ONLY:
             names += [field.name for field in fields(kinds[name])] if is_dataclass(kinds[name]) else [name]
-    return [f"--{name.replace('_', '-')}" for name in names]
+    return [_option(name) for name in names]
+
+
+def _option(name: str) -> str:
+    """As it is typed."""
+    return f"--{name.replace('_', '-')}"

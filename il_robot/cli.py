@@ -23,8 +23,9 @@ import tyro
 from tyro.conf import Positional
 
 from il_robot import __version__
-from il_robot.arguments import told_in_one_line
+from il_robot.arguments import refuse_repeated, told_in_one_line
 from il_robot.errors import BadInput, Fault, IlRobotError, nearest
+from il_robot.leaving import leave_at_once
 from il_robot.option_help import READING, in_words
 
 if TYPE_CHECKING:
@@ -215,12 +216,14 @@ def _run(words: list[str]) -> int:
         function = _function(name)
     # tyro drops a docstring's examples: give it all but the arguments, which it reads itself.
     told = inspect.cleandoc(function.__doc__ or "").partition("\nArgs:")[0].rstrip()
+    arguments = words[len(name.split()) :]
+    refuse_repeated(arguments, function, f"il-robot {name}")
     with told_in_one_line(function):
         result = tyro.cli(
             in_words(function),
             prog=f"il-robot {name}",
             description=told,
-            args=words[len(name.split()) :],
+            args=arguments,
             config=(tyro.conf.FlagCreatePairsOff,),
             registry=READING,
         )
@@ -229,20 +232,16 @@ def _run(words: list[str]) -> int:
 
 @contextmanager
 def _interrupted_at_once() -> Iterator[None]:
-    """While libraries load there is nothing to put away, and some turn a Ctrl-C into errors of their own."""
+    """While libraries load."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGINT, _leave)
+    before = leave_at_once(130, "interrupted\n", signal.SIGINT)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def _leave(*_: object) -> None:
-    os.write(2, b"interrupted\n")
-    os._exit(130)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _function(name: str) -> Callable[..., Any]:

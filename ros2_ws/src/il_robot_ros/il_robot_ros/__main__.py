@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import importlib
-import os
 import signal
 import sys
 
 from il_robot.errors import BadInput, nearest
+from il_robot.leaving import leave_at_once
 
 NODES = ("arms", "cameras", "control", "pedal", "policy", "puppeteer", "recorder", "replay", "sim")
 
@@ -17,9 +17,7 @@ def main() -> None:
     name = sys.argv[1] if len(sys.argv) > 1 else ""
     if name not in NODES:
         sys.exit(f"error: no node {name!r}; {nearest(name, NODES)}")
-    for number in (signal.SIGINT, signal.SIGTERM):
-        # Until the node's own handlers are there, there is nothing to put away.
-        signal.signal(number, lambda *_: os._exit(0))
+    leave_at_once(0, "", signal.SIGINT, signal.SIGTERM)  # until the node's own handlers are there
     try:
         node = importlib.import_module(f"il_robot_ros.{name}")
     except BadInput as error:  # the machine lacks what the node needs: a simulated rig looks for its GL while loading
