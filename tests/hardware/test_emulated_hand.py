@@ -1,0 +1,122 @@
+"""The hand of an emulated lab: moves what is free and nothing else, and says what it cannot do."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import simplejpeg
+
+from calibration.arm import load_calibration
+from calibration.camera import Board, find_board
+from calibration.guide import Poses
+from calibration.rig_folder import file_of_rig
+from hardware.emulated_hand import EmulatedHand, ask
+from hardware.emulated_lab import BUILT, SCENE, Hands, open_lab, write_lab
+from hardware.emulated_scene import Scene
+from hardware.pattern_camera import read_frame
+from hardware.rig_cameras import source_of
+from il_robot import strict_yaml
+from il_robot.errors import BadInput, Fault
+
+
+class Lab:
+    """What `il-robot emulate` runs, without the command."""
+
+    def __init__(self, folder: Path) -> None:
+        write_lab("koch", folder)
+        self.folder = folder
+        self.rig, self.wiring, _, self.emulated = open_lab(folder)
+        self.hands = Hands(self.rig, self.wiring, load_calibration(folder / BUILT), self.emulated)
+        poses = strict_yaml.load(file_of_rig(str(folder), "poses.yaml"), Poses)
+        scene = Scene(folder / "devices" / SCENE, self.rig)
+        self.hand = EmulatedHand(folder / "devices", self.rig, poses, self.hands, scene, self.emulated.pedal)
+
+    def stiffen(self, arm: str) -> None:
+        bus = self.emulated.buses[arm]
+        bus.do("show", ids=list(bus.do("state")), registers={"Torque_Enable": 1})
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Lab]:
+    lab = Lab(tmp_path / ("deep" * 50) / "lab")  # deeper than the name of a socket may be long
+    with lab.emulated, lab.hand:
+        yield lab
+
+
+def test_every_free_arm_goes_into_a_pose_and_a_stiff_one_stays(lab: Lab) -> None:
+    lab.stiffen("leader_main")
+    before, _ = lab.hands.feel("leader_main")
+    assert lab.hand.do("turned", None, 1.0) == "turned: follower_main"
+    lies, _ = lab.hands.feel("follower_main")
+    np.testing.assert_allclose(lies[:5], [1.5708, 0, 0, 0, 1.5708], atol=2e-3)
+    np.testing.assert_array_equal(lab.hands.feel("leader_main")[0], before)
+    assert lab.hand.do("open", None, 1.0) == "open: follower_main"
+    assert lab.hands.feel("follower_main")[0][-1] == pytest.approx(1, abs=0.01)
+    with pytest.raises(BadInput, match="leader_main: stiff, and a hand moves only what is free"):
+        lab.hand.do("closed", "leader_main", 1.0)
+
+
+@pytest.mark.parametrize(
+    ("what", "arm", "said"),
+    [
+        ("turn", None, "a hand cannot do 'turn'; did you mean 'turned'"),
+        ("open", "leader", "no arm 'leader'; did you mean"),
+    ],
+)
+def test_what_it_cannot_do_is_one_line(lab: Lab, what: str, arm: str | None, said: str) -> None:
+    with pytest.raises(BadInput, match=said):
+        lab.hand.do(what, arm, 1.0)
+
+
+def test_a_lab_that_does_not_run_is_said(tmp_path: Path) -> None:
+    with pytest.raises(Fault, match="no emulated lab runs here; start one: il-robot emulate"):
+        ask(tmp_path, "open", None, 1.0)
+
+
+def test_it_waves_or_shows_the_board_until_it_is_told_otherwise_or_the_time_is_over(lab: Lab) -> None:
+    off = threading.Event()
+
+    def attend() -> bool:
+        lab.hand.attend()
+        return not off.is_set()
+
+    at_work = threading.Thread(target=lab.hands.run, args=[attend])
+    at_work.start()
+    try:
+        assert ask(lab.folder, "wave", None, 60.0) == "wave: follower_main, for 60 s"
+        before = lab.hands.feel("follower_main")[0]
+        patience_s = time.monotonic() + 20
+        while np.abs(lab.hands.feel("follower_main")[0] - before)[:5].min() < 0.05:
+            assert time.monotonic() < patience_s, "it does not wave"
+        assert seen(lab)[0] is None
+        assert ask(lab.folder, "board", None, 60.0) == "the board is in front of every camera for 60 s"
+        board, number = seen(lab)
+        assert board is not None and number == 2
+        lies, _ = lab.hands.feel("follower_main")
+        assert ask(lab.folder, "away", None, 60.0) == "nothing moves"
+        assert seen(lab)[0] is None
+        np.testing.assert_array_equal(lab.hands.feel("follower_main")[0], lies)
+        assert ask(lab.folder, "board", None, 0.1)
+        while seen(lab)[0] is not None:
+            assert time.monotonic() < patience_s, "it stays"
+        with pytest.raises(BadInput, match=f"{lab.folder}: a hand cannot do 'bored'"):
+            ask(lab.folder, "bored", None, 1.0)
+    finally:
+        off.set()
+        at_work.join()
+
+
+def seen(lab: Lab) -> tuple[object, int]:
+    """The board in the third image of a camera that is opened now, if it is seen, and that image's number."""
+    settings = lab.rig.cameras[0]
+    source = source_of(settings, lab.wiring.cameras[settings.name])
+    source.open()
+    images = [source.next() for _ in range(3)]
+    assert images[-1] is not None
+    image = simplejpeg.decode_jpeg(images[-1].jpeg)
+    return find_board(image, Board()), read_frame(image)
