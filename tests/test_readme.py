@@ -114,7 +114,7 @@ def left_behind() -> set[str]:
         README,
         *(page.read_text(encoding="utf-8") for page in (ROOT / "hardware/README.md", *ROOT.glob("docs/*.md"))),
     ]
-    option = r"(?:--out|--picture|--video) +|dataset:=|il-robot emulate (?:hand )?|dataset (?:import|export) \w+ +\S+ +"
+    option = r"(?:--out|--picture|--video) +|dataset:=|il-robot emulate (?!hand)|dataset (?:import|export) \w+ +\S+ +"
     return {found for page in pages for found in re.findall(rf"(?:{option})([\w./]+)", page)}
 
 
