@@ -61,12 +61,13 @@ class EmulatedHand(Closing):
         now_s = time.monotonic()
         if 0 < self._board_until_s < now_s:
             self._show_board(0.0)
-        for arm, (since_s, until_s, start) in list(self._waving.items()):
-            if now_s > until_s:
-                del self._waving[arm]
-            elif not self._hands.feel(arm)[1].any():
-                self._hands.place(arm, start + _irregular(now_s - since_s), only=~self._hands.is_gripper(arm))
-        self._scene.move(np.concatenate([self._hands.feel(pair.follower)[0] for pair in self._rig.arms]))
+        followers = [pair.follower for pair in self._rig.arms]
+        for arm in {*followers, *self._waving}:
+            free = not self._hands.feel(arm).any()
+            since_s, until_s, around = self._waving.get(arm, (0.0, 0.0, None))
+            if around is not None and free and now_s < until_s:
+                self._hands.place(arm, around + _irregular(now_s - since_s), only=~self._hands.is_gripper(arm))
+        self._scene.move(np.concatenate([self._hands.position(arm) for arm in followers]))
 
     def do(self, what: str, arm: str | None, seconds: float) -> str:
         """One thing that the hand can do; what it did, in words. Raises BadInput."""
@@ -82,7 +83,7 @@ class EmulatedHand(Closing):
             allowed = (*self._poses, *GRIPPERS, WAVE, BOARD, AWAY, *BUTTONS)
             raise BadInput(f"a hand cannot do {what!r}; {nearest(what, allowed)}")
         asked = [arm] if arm else [pair.follower for pair in self._rig.arms] if what == WAVE else list(self._pairs)
-        moved = [name for name in asked if not self._hands.feel(name)[1].any()]
+        moved = [name for name in asked if not self._hands.feel(name).any()]
         if not moved:
             raise BadInput(f"{', '.join(asked)}: stiff, and a hand moves only what is free; end what holds it first")
         if what == WAVE:
@@ -94,13 +95,12 @@ class EmulatedHand(Closing):
     def _move(self, arm: str, what: str, seconds: float) -> None:
         self._hands.rest(arm)
         self._waving.pop(arm, None)
-        here, _ = self._hands.feel(arm)
         gripper = self._hands.is_gripper(arm)
         if what == WAVE:
             now_s, start = time.monotonic(), self._rig.start[self._rig.arm_slice(self._pairs[arm].name)]
             self._waving[arm] = (now_s, now_s + seconds, start)
         elif what in GRIPPERS:
-            self._hands.place(arm, np.full_like(here, GRIPPERS[what]), only=gripper)
+            self._hands.place(arm, np.full(len(gripper), GRIPPERS[what], np.float32), only=gripper)
         else:
             angles = self._poses[what]
             target = [angles.get(joint, 0.0) for joint in self._pairs[arm].joint_names]

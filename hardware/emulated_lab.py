@@ -124,6 +124,8 @@ class Hands:
         self._scales = {name: built.arm(name).for_joints(pair.joint_names, name) for name, pair in self._pairs.items()}
         mains = {name: {s.joint: s for s in wiring.chain(name) if s.shadow_of is None} for name in self._pairs}
         self._servos = {name: [mains[name][joint] for joint in pair.joint_names] for name, pair in self._pairs.items()}
+        self._felt: dict[str, dict[int, dict[str, int]]] = {}
+        """By arm and servo: its registers when a hand was at it last."""
         self._free_since_s: dict[str, float] = {}
         self._seen_stiff: set[str] = set()
         self.aside = 0.0
@@ -132,7 +134,7 @@ class Hands:
     def move(self, now_s: float) -> None:
         """What the hands do at this moment. Call it often."""
         for pair in self._rig.arms:
-            _, torque = self.feel(pair.leader)
+            torque = self.feel(pair.leader)
             gripper = self.is_gripper(pair.leader)
             if not torque.any():
                 if pair.leader not in self._seen_stiff:
@@ -179,22 +181,26 @@ class Hands:
         """(J,)."""
         return self._scales[arm].is_gripper
 
-    def feel(self, arm: str) -> tuple[Floats, NDArray[np.bool_]]:
-        """(J,) where an arm really is, and (J,) which of its joints a hand cannot move."""
-        state = self._emulated.buses[arm].do("state")
-        ticks = [_as_set_up(servo, state[servo.id], state[servo.id]["Present_Position"]) for servo in self._servos[arm]]
-        torque = np.array([state[servo.id]["Torque_Enable"] for servo in self._servos[arm]], bool)
-        return self._scales[arm].position(ticks), torque
+    def feel(self, arm: str) -> NDArray[np.bool_]:
+        """Takes an arm in the hand: (J,) which of its joints cannot be moved."""
+        self._felt[arm] = self._emulated.buses[arm].do("state")
+        return np.array([self._felt[arm][servo.id]["Torque_Enable"] for servo in self._servos[arm]], bool)
+
+    def position(self, arm: str) -> Floats:
+        """(J,) where an arm really was when it was felt or placed last."""
+        felt = self._felt[arm]
+        ticks = [_as_set_up(servo, felt[servo.id], felt[servo.id]["Present_Position"]) for servo in self._servos[arm]]
+        return self._scales[arm].position(ticks)
 
     def place(self, arm: str, qpos: Floats, only: NDArray[np.bool_]) -> None:
-        """Puts the joints that ``only`` names where ``qpos`` says, both (J,)."""
-        state = self._emulated.buses[arm].do("state")
+        """Puts the joints that ``only`` names where ``qpos`` says, both (J,). The arm was felt before."""
         ticks = self._scales[arm].ticks(qpos.astype(np.float32))
-        chosen = zip(self._servos[arm], ticks, only, strict=True)
         moved = {
-            str(servo.id): int(_as_set_up(servo, state[servo.id], int(tick))) for servo, tick, take in chosen if take
+            str(servo.id): _as_set_up(servo, self._felt[arm][servo.id], int(tick))
+            for servo, tick, chosen in zip(self._servos[arm], ticks, only, strict=True)
+            if chosen
         }
-        self._emulated.buses[arm].do("place", ticks=moved)
+        self._felt[arm] = self._emulated.buses[arm].do("place", ticks=moved)
 
 
 def _as_set_up(servo: Servo, state: Mapping[str, int], ticks: int) -> int:

@@ -25,7 +25,7 @@ from il_robot.types import Floats, Image
 
 SUFFIX = ".scene"
 """Of a camera's ``device`` that is such a file."""
-GROUND, STICK = (30, 30, 30), (255, 220, 150)
+GROUND, STICK = 30, (255, 220, 150)
 LATE_FRAMES = 1
 """Images show what was this long before their stamp, as a camera's do that exposes and sends before it stamps."""
 BOARD_PX = 60
@@ -95,8 +95,8 @@ def draw_arms(qpos: NDArray[np.float64], width: int, height: int) -> Image:
     steps = np.array([0, -0.8 * height]) / len(qpos)
     lean = np.stack([np.cos(turned), np.sin(turned), -np.sin(turned), np.cos(turned)], axis=1).reshape(-1, 2, 2)
     ends = np.cumsum(np.concatenate([[[width / 2, 0.95 * height]], lean @ steps]), axis=0)
-    for share, colour in ((6, STICK), (9, GROUND), (24, STICK)):
-        cv2.polylines(image, [np.rint(ends * 8).astype(np.int32)], False, colour, height // share, cv2.LINE_AA, 3)
+    for share, colour in ((6, STICK), (9, (GROUND,) * 3), (24, STICK)):
+        cv2.polylines(image, [np.rint(ends * 8).astype(np.int32)], False, colour, height // share, shift=3)
     return image
 
 

@@ -50,13 +50,12 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
 
 def test_every_free_arm_goes_into_a_pose_and_a_stiff_one_stays(lab: Lab) -> None:
     lab.stiffen("leader_main")
-    before, _ = lab.hands.feel("leader_main")
+    before = where(lab, "leader_main")
     assert lab.hand.do("turned", None, 1.0) == "turned: follower_main"
-    lies, _ = lab.hands.feel("follower_main")
-    np.testing.assert_allclose(lies[:5], [1.5708, 0, 0, 0, 1.5708], atol=2e-3)
-    np.testing.assert_array_equal(lab.hands.feel("leader_main")[0], before)
+    np.testing.assert_allclose(where(lab, "follower_main")[:5], [1.5708, 0, 0, 0, 1.5708], atol=2e-3)
+    np.testing.assert_array_equal(where(lab, "leader_main"), before)
     assert lab.hand.do("open", None, 1.0) == "open: follower_main"
-    assert lab.hands.feel("follower_main")[0][-1] == pytest.approx(1, abs=0.01)
+    assert where(lab, "follower_main")[-1] == pytest.approx(1, abs=0.01)
     with pytest.raises(BadInput, match="leader_main: stiff, and a hand moves only what is free"):
         lab.hand.do("closed", "leader_main", 1.0)
 
@@ -89,18 +88,18 @@ def test_it_waves_or_shows_the_board_until_it_is_told_otherwise_or_the_time_is_o
     at_work.start()
     try:
         assert ask(lab.folder, "wave", None, 60.0) == "wave: follower_main, for 60 s"
-        before = lab.hands.feel("follower_main")[0]
+        before = where(lab, "follower_main")
         patience_s = time.monotonic() + 20
-        while np.abs(lab.hands.feel("follower_main")[0] - before)[:5].min() < 0.05:
+        while np.abs(where(lab, "follower_main") - before)[:5].min() < 0.05:
             assert time.monotonic() < patience_s, "it does not wave"
         assert seen(lab)[0] is None
         assert ask(lab.folder, "board", None, 60.0) == "the board is in front of every camera for 60 s"
         board, number = seen(lab)
         assert board is not None and number == 2
-        lies, _ = lab.hands.feel("follower_main")
+        lies = where(lab, "follower_main")
         assert ask(lab.folder, "away", None, 60.0) == "nothing moves"
         assert seen(lab)[0] is None
-        np.testing.assert_array_equal(lab.hands.feel("follower_main")[0], lies)
+        np.testing.assert_array_equal(where(lab, "follower_main"), lies)
         assert ask(lab.folder, "board", None, 0.1)
         while seen(lab)[0] is not None:
             assert time.monotonic() < patience_s, "it stays"
@@ -109,6 +108,12 @@ def test_it_waves_or_shows_the_board_until_it_is_told_otherwise_or_the_time_is_o
     finally:
         off.set()
         at_work.join()
+
+
+def where(lab: Lab, arm: str) -> np.ndarray:
+    """(J,) where an arm really is."""
+    lab.hands.feel(arm)
+    return lab.hands.position(arm)
 
 
 def seen(lab: Lab) -> tuple[object, int]:
