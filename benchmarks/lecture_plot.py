@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from il_robot.training.evaluation import Share, share
+from il_robot.training.intervals import Share, share
 
 LECTURE: dict[str, tuple[int, int | None]] = {
     "MLP, one action": (1, 0),

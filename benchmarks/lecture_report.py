@@ -15,7 +15,7 @@ from lecture_cells import OBSERVATIONS, ROWS, STYLES, Row, Table
 from lecture_plot import Result, draw, lecture
 
 from il_robot.training.description import read_description, this_software
-from il_robot.training.evaluation import Share
+from il_robot.training.intervals import Share
 
 COMPARED = ("MLP, one action", "MLP, chunks of 50", "BeT", "VINN", "RT-1 bins", "ACT", "ACT, one action")
 BEYOND = ("VAE", "GMM", "diffusion", "flow")

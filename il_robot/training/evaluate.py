@@ -19,8 +19,9 @@ from il_robot.errors import BadInput
 from il_robot.sim.world import World
 from il_robot.training.checkpoint import WeightsName
 from il_robot.training.driver import Driver
-from il_robot.training.evaluation import Evaluation, Share, drive
+from il_robot.training.evaluation import Evaluation, drive
 from il_robot.training.film import Film
+from il_robot.training.intervals import Share
 from il_robot.training.loaded_policy import LoadedPolicy, load_policy
 
 FILMED = 5

@@ -2,49 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 
-from il_robot.errors import BadInput
 from il_robot.sim import rollout
 from il_robot.sim.rollout import Listener, Outcome
 from il_robot.sim.task import Milestone
 from il_robot.sim.tasks import DEMONSTRATION_SEEDS
 from il_robot.sim.world import World
 from il_robot.training.driver import Driver
+from il_robot.training.intervals import Share, share
 
 EPISODE_STEPS = 400
 """As in ACT's simulated tasks: 8 s at 50 Hz."""
 FIRST_START = DEMONSTRATION_SEEDS
 """Evaluations begin at this seed of the simulator, far from the seeds of demonstrations."""
-
-
-@dataclass(frozen=True)
-class Share:
-    """How many of how many, with a 95 % confidence interval."""
-
-    count: int
-    of: int
-    low: float
-    high: float
-
-    @property
-    def rate(self) -> float:
-        return self.count / self.of
-
-
-def share(count: int, of: int, confidence: float = 0.95) -> Share:
-    """The Wilson score interval (Wilson 1927) of a binomial share."""
-    if not 0 <= count <= of or of < 1:
-        raise BadInput(f"share: {count} of {of}")
-    z = NormalDist().inv_cdf(0.5 + confidence / 2)
-    rate = count / of
-    middle = (rate + z * z / (2 * of)) / (1 + z * z / of)
-    half = z / (1 + z * z / of) * math.sqrt(rate * (1 - rate) / of + z * z / (4 * of * of))
-    # At 0 and 1 the bound is the share itself; rounding would put it a hair beyond.
-    return Share(count, of, min(rate, max(0.0, middle - half)), max(rate, min(1.0, middle + half)))
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from il_robot.sim.world import World
 from il_robot.training.description import Description
 from il_robot.training.driver import Driver
 from il_robot.training.evaluation import drive
+from il_robot.training.intervals import Share
 from il_robot.training.loaded_policy import LoadedPolicy
 from il_robot.training.loop import Judge
 
@@ -25,7 +26,7 @@ def simulated_judge(description: Description, starts: int, device: str) -> Itera
     """A judge over the same ``starts`` fresh starts each time. Raises BadInput where the task cannot be simulated."""
     with closing(World(description.rig, description.data.task)) as world:
 
-        def judge(network: Network) -> float:
+        def judge(network: Network) -> Share:
             # Training goes on with the weights where they are: on the same device.
             policy = LoadedPolicy(description, network, device)
             driver = Driver(policy, Ensemble(len(policy.rig.joints), policy.chunk_size), policy.rig)
@@ -35,6 +36,6 @@ def simulated_judge(description: Description, starts: int, device: str) -> Itera
                 evaluation = drive(driver, world, episodes=starts, seed=FIRST_SEED, cameras=policy.cameras)
             finally:
                 torch.set_num_threads(threads)
-            return evaluation.held.rate
+            return evaluation.held
 
         yield judge

@@ -19,6 +19,7 @@ from il_robot.policies.catalogue import Network
 from il_robot.policies.network import Loss, valid_l1
 from il_robot.training.checkpoint import load_tensors, save_tensors, weights_path
 from il_robot.training.distributed import ALONE, World
+from il_robot.training.intervals import Share
 from il_robot.training.journal import Averages, Journal, Listener, draw_curve
 from il_robot.training.loader import Choice, batches
 from il_robot.training.optimiser import Optimiser, learning_rate
@@ -33,7 +34,7 @@ LOGS = 200
 """Times per run that a line is written to ``metrics.jsonl``."""
 VALIDATION_WINDOWS = 512
 
-Judge: TypeAlias = Callable[[Network], float]
+Judge: TypeAlias = Callable[[Network], Share]
 """Drives a network in simulation; the share of fresh starts at whose end the task was held."""
 
 
@@ -219,8 +220,9 @@ class Training:
         with torch.random.fork_rng([self._device] if self._device.type == "cuda" else []):
             torch.manual_seed(0)
             validation = self._validate(average)
-            held = None if self._judge is None else self._judge(average)
-        told = {"validation": validation, "held": held}
+            judged = None if self._judge is None else self._judge(average)
+        held = None if judged is None else judged.rate
+        told = {"validation": validation, "held": held, "starts": None if judged is None else judged.of}
         known = {name: value for name, value in told.items() if value is not None}
         if known:
             journal.write(step=self.step, **known)

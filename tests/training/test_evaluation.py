@@ -7,8 +7,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from calibration.rig_file import load_rig
 from il_robot.control.ensemble import Ensemble, OpenLoop
@@ -18,7 +16,7 @@ from il_robot.sim.expert import Expert
 from il_robot.sim.world import World
 from il_robot.training.driver import Driver
 from il_robot.training.evaluate import evaluate
-from il_robot.training.evaluation import drive, share
+from il_robot.training.evaluation import drive
 from il_robot.training.film import grid
 from il_robot.training.train import train
 from il_robot.types import ActionChunk, Observation
@@ -109,18 +107,6 @@ def test_an_open_loop_asks_the_policy_once_a_chunk_and_lets_it_watch_in_between(
         driver.act(Observation(RIG.start, step * RIG.period_ns))
     assert [asked // RIG.period_ns for asked in policy.asked] == [0, 3, 6]
     assert [watched // RIG.period_ns for watched in policy.watched] == [1, 2, 4, 5]
-
-
-@given(st.integers(1, 200).flatmap(lambda of: st.tuples(st.integers(0, of), st.just(of))))
-def test_intervals_hold_their_share(count_of: tuple[int, int]) -> None:
-    part = share(*count_of)
-    assert 0 <= part.low <= part.rate <= part.high <= 1
-    assert part.low < part.high
-
-
-def test_wilsons_interval_by_hand() -> None:
-    part = share(45, 50)
-    assert (part.low, part.high) == pytest.approx((0.786, 0.957), abs=1e-3)
 
 
 def test_a_film_is_a_grid_of_cameras() -> None:

@@ -25,6 +25,7 @@ from il_robot.training.augmentation import augment
 from il_robot.training.checkpoint import load_tensors, weights_path
 from il_robot.training.frames import Frames
 from il_robot.training.images import decode_images
+from il_robot.training.intervals import Share, share
 from il_robot.training.journal import read_metrics
 from il_robot.training.loop import Progress, Training
 from il_robot.training.memory import told_memory
@@ -148,13 +149,13 @@ def test_a_line_tells_of_all_its_steps_and_is_what_is_printed(
 
 
 def test_the_best_checkpoint_is_the_one_that_held_most(dataset: Path, tmp_path: Path) -> None:
-    told = iter([0.2, 0.9, *[0.5] * 20])
+    told = iter([2, 9, *[5] * 20])
     driven: list[int] = []
 
-    def judge(network: Network) -> float:
+    def judge(network: Network) -> Share:
         torch.rand(5)  # As a policy that samples would.
         driven.append(len(driven))
-        return next(told)
+        return share(next(told), 10)
 
     training = a_training(dataset, tmp_path / "judged", judge=judge)
     result = training.fit()

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
+from statistics import stdev
 
 import pytest
 from demonstrations import demonstrations
@@ -28,7 +30,25 @@ def test_seeds_are_runs_of_their_own_and_are_summed_up(trained: Path, capsys: py
     assert group["seeds"] == [0, 1, 2]
     values = [run["loss"] for run in told["runs"][1:]]
     assert group["loss"]["mean"] == pytest.approx(sum(values) / 3)
+    assert group["loss"]["high"] - group["loss"]["mean"] == pytest.approx(4.3027 * stdev(values) / 3**0.5, rel=1e-4)
+    assert "held" not in group, "nobody looked"
     assert len(set(values)) == 3
+
+
+def test_a_held_share_has_the_interval_of_all_seeds_starts(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    runs_of_three = shutil.copytree(trained / "three", tmp_path / "three")
+    for seed, held in enumerate((0.9, 1.0, 0.8)):
+        with (runs_of_three / f"seed_{seed}" / "metrics.jsonl").open("a") as file:
+            file.write(json.dumps({"step": 3, "held": held, "starts": 20}) + "\n")
+    assert runs((tmp_path,), json=True) == 0
+    (group,) = json.loads(capsys.readouterr().out)["seeds"]
+    assert (group["held"]["count"], group["held"]["of"], group["held"]["rate"]) == (54, 60, 0.9)
+    assert (group["held"]["low"], group["held"]["high"]) == pytest.approx((0.798, 0.953), abs=1e-3)
+    runs((tmp_path,))
+    assert "90% (80% to 95%)" in capsys.readouterr().out
 
 
 def test_a_table_tells_in_what_runs_differ(
