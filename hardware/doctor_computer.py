@@ -1,4 +1,4 @@
-"""The doctor's look at the computer: disk, clock, ROS."""
+"""The doctor's look at the computer: disk, clock, priority, ROS."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import importlib.util
 import os
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from hardware.findings import Row, Verdict
+from il_robot.control.precedence import take_precedence
 
 PROBE_BYTES = 32 * 1024 * 1024
 FAST_MB_S, SLOW_MB_S = 60, 25
@@ -21,10 +23,11 @@ SYNCHRONISED = Path("/run/systemd/timesync/synchronized")
 
 
 def check(dataset: Path) -> Iterator[Row]:
-    """Rows for disk, clock and ROS."""
+    """Rows for disk, clock, priority and ROS."""
     yield _space(dataset)
     yield _speed(dataset)
     yield _clock()
+    yield _priority()
     yield _ros()
 
 
@@ -61,6 +64,17 @@ def _clock() -> Row:
     if SYNCHRONISED.exists():
         return Row("clock", Verdict.OK, "synchronised")
     return Row("clock", Verdict.WARNING, "not known to be synchronised", "timedatectl set-ntp true")
+
+
+def _priority() -> Row:
+    granted: list[bool] = []
+    asking = threading.Thread(target=lambda: granted.append(take_precedence()))  # a thread, which takes it along
+    asking.start()
+    asking.join()
+    if granted == [True]:
+        return Row("priority", Verdict.OK, "control gets real-time priority")
+    cure = "hardware/README.md, 'A new rig', step 2: a file in /etc/security/limits.d"
+    return Row("priority", Verdict.WARNING, "no real-time priority: a busy computer makes control late", cure)
 
 
 def _ros() -> Row:

@@ -26,6 +26,7 @@ from hardware.closing import Closing
 from hardware.control_table import HardwareError
 from hardware.emulated_chain import EmulatedChain, build_servos
 from hardware.emulated_servo import EmulatedServo
+from il_robot.control.precedence import HARDWARE_PRIORITY, take_precedence
 from il_robot.errors import BadInput, Fault
 
 UNASKED_S = 0.05
@@ -227,6 +228,7 @@ def _state(servo: EmulatedServo) -> dict[str, int]:
 
 def main() -> None:
     """Reads its set-up as the first line of standard input, then serves until that closes."""
+    take_precedence(HARDWARE_PRIORITY)
     with open(0, "rb", buffering=0, closefd=False) as commands:
         setup = json.loads(commands.readline())
     bus = EmulatedChain(build_servos(setup["servos"]), setup["baud"], setup["fast_stuffing"])

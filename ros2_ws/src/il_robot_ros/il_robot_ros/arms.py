@@ -24,6 +24,7 @@ from hardware.arm_setup import in_short
 from hardware.leader import Leader
 from hardware.rig_arms import RigArms
 from hardware.wiring import load_wiring
+from il_robot.control.precedence import has_precedence, take_precedence
 from il_robot.control.rate import SystemClock
 from il_robot.errors import Fault
 from il_robot.rig import NS_PER_S, Arm
@@ -168,7 +169,7 @@ class ArmsNode:
         self._node.get_logger().info(doing)
 
     def _health(self) -> Health:
-        values: dict[str, object] = {}
+        values: dict[str, object] = {"real_time_priority": has_precedence()}
         for name, loop in self._loops.items():
             health = loop.health()
             values[f"{name}_lost"] = health.lost
@@ -183,4 +184,5 @@ class ArmsNode:
 
 
 def main() -> None:
+    take_precedence()
     sys.exit(process.run("arms", ArmsNode))

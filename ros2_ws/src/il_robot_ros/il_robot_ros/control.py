@@ -19,6 +19,7 @@ from trajectory_msgs.msg import JointTrajectory
 from calibration.rig_file import load_rig
 from il_robot.control.execution import Execution
 from il_robot.control.latency import Latencies
+from il_robot.control.precedence import has_precedence, take_precedence
 from il_robot.control.rate import DeadlineLoop
 from il_robot.control.safety import SafetyGate
 from il_robot.control.session import Session
@@ -209,6 +210,7 @@ class ControlNode:
         lateness = self._loop.lateness()
         values = {
             "driver": self._driver,
+            "real_time_priority": has_precedence(),
             "ticks": lateness.ticks,
             **{f"period_{name}_ms": round(value, 3) for name, value in lateness.period_ms.items()},
             "late_p50_ms": round(lateness.p50_ms, 3),
@@ -229,4 +231,5 @@ def _ns(seconds: float) -> int:
 
 
 def main() -> None:
+    take_precedence()
     sys.exit(process.run("control", ControlNode))
