@@ -240,6 +240,7 @@ def measure(rounds: int) -> Iterator[Times]:
         )
         yield times("recorder silent", "hold", 1.0 + TICK_S, lambda: silence(played, "recorder"))
         yield times("pedal silent", "hold", 1.5 + TICK_S, lambda: silence(played, "pedal"))
+        yield times("leader moved away during a hold", "drove meanwhile", 0.0, lambda: moved_away(played))
         yield times("another process commands the follower", "hold", 1.0 + 2 * TICK_S, lambda: rival(played))
         yield times("control kept from the processor", "next tick", TICK_S + 0.005, lambda: paused(played, running))
     with control(autonomous=True) as (played, running):

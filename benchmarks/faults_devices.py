@@ -43,7 +43,7 @@ class Driven:
         pair = self.rig.arms[0]
         two = {arm: wiring.arms[arm] for arm in (pair.follower, pair.leader)}
         emulated = stack.enter_context(EmulatedRig(replace(wiring, arms=two), folder))
-        arms = stack.enter_context(RigArms(self.rig, emulated.wiring, calibration, reply_s=0.01))
+        self.arms = arms = stack.enter_context(RigArms(self.rig, emulated.wiring, calibration, reply_s=0.01))
         arms.set_up()
         name = pair.leader if leads else pair.follower
         self.bus: EmulatedBus = emulated.buses[name]
@@ -75,6 +75,20 @@ def after(fault: Callable[[], object], noticed: Callable[[], bool], what: str) -
     began_s = time.time()
     fault()
     return wait_until(noticed, what) - began_s
+
+
+def missing() -> float:
+    """From the look at the servos before a session to the line that names the one that is not there."""
+    with driven() as arm:
+        arm.loop.stop()
+        arm.bus.do("mute", ids=[7])
+        began_s = time.time()
+        try:
+            arm.arms.set_up()
+        except Fault as fault:
+            if "servo 7 (wrist_angle) does not answer" in str(fault):
+                return time.time() - began_s
+        raise SystemExit("a missing servo was not named")
 
 
 def mute() -> float:
@@ -192,6 +206,7 @@ def camera_fault(name: str, value: bool, cure: bool = False) -> float:
 def measure(rounds: int) -> Iterator[Times]:
     """Every row that a driver alone answers for; where control holds, its 0.2 s since the last state come on top."""
     rows: tuple[tuple[str, str, float, Callable[[], float]], ...] = (
+        ("a servo missing at the start", "a line that names it", 3.0, missing),
         ("a servo stops answering", "the arm counts as lost", 0.2, mute),
         ("servo adapter unplugged", "the arm counts as lost", TICK_S + 0.01, unplugged),
         ("servo adapter plugged in again", "taken up again", 0.6, plugged_in_again),
