@@ -32,8 +32,10 @@ def test_every_fault_names_a_test_that_exists() -> None:
     assert [f"{file}::{name}" for file, name in named if name not in collected(ROOT / file)] == []
 
 
-def test_every_fault_is_shown_by_a_test_or_said_to_be_seen_by_hand() -> None:
+def test_every_fault_is_shown_by_a_test_or_by_the_benchmark() -> None:
     lines = (ROOT / "docs" / "safety.md").read_text().splitlines()
     rows = [line for line in lines if line.startswith("|") and not line.startswith(("| fault", "|---"))]
     assert len(rows) > 40
-    assert [row for row in rows if "::test_" not in row and "| by hand" not in row] == []
+    shown = "| `benchmarks/faults.py` |"
+    assert (ROOT / "benchmarks" / "faults.py").is_file()
+    assert [row for row in rows if "::test_" not in row and shown not in row] == []
