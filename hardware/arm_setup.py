@@ -61,8 +61,8 @@ def in_short(changes: Sequence[Change]) -> list[str]:
     written = [change for change in changes if not change.restart]
     for arm in dict.fromkeys(change.arm for change in written):
         of_arm = [change for change in written if change.arm == arm]
-        servos = {change.servo.id: change.servo.joint for change in of_arm}
-        named = ", ".join(f"{number} {joint}" for number, joint in servos.items())
+        servos = sorted({(change.servo.id, change.servo.joint) for change in of_arm})
+        named = ", ".join(f"{number} {joint}" for number, joint in servos)
         lines.append(f"arm {arm}: {len(of_arm)} registers written (verbose:=true names them), in servos {named}")
     return lines
 
