@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 """Longer than anything measured here may take: after that it did not happen."""
 
 

@@ -27,11 +27,8 @@ from hardware.emulated_lab import Hands, open_lab, write_lab
 from hardware.emulated_rig import EmulatedRig
 from il_robot.types import Gate
 from il_robot_ros import messages, topics
+from il_robot_ros.graph import GRACE_S
 from il_robot_ros.runner import STOP_S
-
-GRACE_S = 3.0
-SLEEP_S = 8.0
-"""A slow move to the sleep pose, at 0.6 rad/s at most, and the way there."""
 
 
 class Run:
@@ -179,18 +176,18 @@ def arms_killed() -> tuple[float | None, float]:
 
 def measure(rounds: int) -> Iterator[Times]:
     """Every row that takes a whole run."""
-    ends_s = GRACE_S + SLEEP_S
+    ends_s = GRACE_S + STOP_S  # the move itself takes as long as the way is: 0.6 rad/s at most
     rows: tuple[tuple[str, float | None, float | None, Callable[[], tuple[float | None, float]]], ...] = (
         ("servo adapter unplugged", 0.25, None, lambda: bus_fault(lambda bus: bus.do("unplug"), "plug")),
         ("a servo stops answering", 0.25, None, lambda: bus_fault(lambda bus: bus.do("mute", ids=[3]), "unmute")),
-        ("pedal unplugged", 1.8, None, pedal_pulled),
+        ("pedal unplugged", 1.6, None, pedal_pulled),
         ("control is killed", 0.05, ends_s, control_killed),
-        ("the pedal's process is killed", 1.8, ends_s, lambda: killed("pedal")),
+        ("the pedal's process is killed", 1.6, ends_s, lambda: killed("pedal")),
         ("the arms' process is killed", 0.25, None, arms_killed),
         ("the cameras' process is killed", None, ends_s, lambda: killed("cameras")),
         ("the recorder is killed", 1.05, ends_s, lambda: killed("recorder", "collect")),
-        ("the launcher is killed", None, SLEEP_S, lambda: killed("launcher")),
-        ("Ctrl-C", None, SLEEP_S, asked_to_stop),
+        ("the launcher is killed", None, STOP_S, lambda: killed("launcher")),
+        ("Ctrl-C", None, STOP_S, asked_to_stop),
     )
     rclpy.init()
     try:

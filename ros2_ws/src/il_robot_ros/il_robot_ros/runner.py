@@ -15,8 +15,11 @@ from typing import IO
 from il_robot.errors import BadInput
 from il_robot_ros.graph import GRACE_S, Process
 
-STOP_S = 20.0
-"""How long processes may take to stop on Ctrl-C, before they are terminated: real arms go to sleep slowly."""
+STOP_S = 45.0
+"""How long processes may take to stop on Ctrl-C, before they are terminated: real arms go to sleep slowly, and begin
+anew when one of them is lost on the way."""
+TERM_S = 3.0
+"""How long then, before they are killed."""
 ENVIRONMENT = {
     "PYTHONUNBUFFERED": "1",
     "IL_ROBOT_LAUNCHED": "1",
@@ -38,6 +41,8 @@ class Runner:
         self._processes = processes
         self._running: list[_Running] = []
         self._stop = threading.Event()
+        self._forced: list[str] = []
+        """Processes that did not stop by themselves and were killed."""
         self._unread = False
         """Whoever read our output has gone."""
 
@@ -63,11 +68,13 @@ class Runner:
 
     def _failed_while_stopping(self) -> int:
         """1, and who it was, when a process could not end well: an arm that never reached its sleep pose, say."""
+        for name in self._forced:
+            print(f"error: {name} did not stop and was killed; arms that it moved hold where they are", file=sys.stderr)
         failed = [running for running in self._running if (running.popen.returncode or 0) > 0]
         for running in failed:
             code = running.popen.returncode
             print(f"error: {running.process.name} ended with exit code {code} while it was stopped", file=sys.stderr)
-        return 1 if failed else 0
+        return 1 if failed or self._forced else 0
 
     def _start(self, process: Process) -> _Running:
         popen = subprocess.Popen(
@@ -115,8 +122,11 @@ class Runner:
         return 2 if code == 2 else 1
 
     def _stop_all(self) -> None:
-        for number, patience_s in ((signal.SIGINT, STOP_S), (signal.SIGTERM, 3.0), (signal.SIGKILL, 3.0)):
-            left = [running.popen for running in self._running if running.popen.poll() is None]
+        for number, patience_s in ((signal.SIGINT, STOP_S), (signal.SIGTERM, TERM_S), (signal.SIGKILL, TERM_S)):
+            running_on = [running for running in self._running if running.popen.poll() is None]
+            if number == signal.SIGKILL:
+                self._forced = [running.process.name for running in running_on]
+            left = [running.popen for running in running_on]
             for popen in left:
                 popen.send_signal(number)
                 popen.send_signal(signal.SIGCONT)  # one that was suspended hears it too
