@@ -99,12 +99,15 @@ def hand(
 ) -> int:
     """Ask the hand in an emulated lab to do what a person would: there is nobody else.
 
-    a pose of its poses.yaml   every arm that is free goes there (aloha: straight, turned; koch: middle, turned)
-    closed, open               every gripper that is free
-    wave                       the followers that are free move quickly and irregularly, to calibrate latency
-    board                      the calibration board moves about in front of every camera
-    away                       neither of these any more
-    record, success, discard, takeover   that button of the pedal is pressed
+    It can do:
+
+        straight, turned, ...  every arm that is free goes into that pose of the lab's poses.yaml
+        closed, open           every gripper that is free
+        wave                   the followers that are free move irregularly, for calibrating latency
+        board                  the calibration board moves about in front of every camera
+        away                   neither of these any more
+        record, success, discard, takeover
+                               that button of the pedal is pressed
 
     For example:
 
@@ -114,7 +117,7 @@ def hand(
 
     Args:
         lab: the folder of a lab that runs (`il-robot emulate lab`).
-        does: what to do.
+        does: one of these.
         arm: only this arm.
         seconds: how long it waves, or shows the board.
     """
