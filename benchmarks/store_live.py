@@ -21,22 +21,24 @@ from il_robot.types import Frame
 
 
 def real_time(folder: Path, seconds: float) -> dict[str, float]:
-    """Four cameras at 50 Hz, encoding included: CPU, lateness, losses, memory, close."""
-    pictures, steps = scene(), round(seconds * RATE_HZ)
+    """Four cameras at 50 Hz, encoding included: CPU, lateness, losses, memory, close.
+
+    What the robot is said to do is made beforehand: that is not recording.
+    """
+    pictures, steps = scene(), [step_of(t) for t in range(round(seconds * RATE_HZ))]
     writer = EpisodeWriter.create(folder, INFO, episode_id="real_time", minimum_s=seconds)
     begin, cpu, late, memory = time.perf_counter(), time.process_time(), [], 0
     encoding = size = 0.0
-    for t in range(steps):
+    for t, step in enumerate(steps):
         due = begin + t / RATE_HZ
         time.sleep(max(0.0, due - time.perf_counter()))
         late.append(time.perf_counter() - due)
-        step = step_of(t)
         start = time.thread_time()
         encoded = {name: encode(pictures[(t + c) % len(pictures)]) for c, name in enumerate(CAMERAS)}
         encoding += time.thread_time() - start
         size += sum(map(len, encoded.values()))
         writer.append(step, {name: Frame(jpeg, step.time_ns, t) for name, jpeg in encoded.items()})
-        if t == steps // 4:
+        if t == len(steps) // 4:
             memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     wall, used = time.perf_counter() - begin, time.process_time() - cpu
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory
@@ -46,9 +48,9 @@ def real_time(folder: Path, seconds: float) -> dict[str, float]:
         "seconds": wall,
         "cpu_percent": 100 * used / wall,
         "encode_percent": 100 * encoding / wall,
-        "kb_per_frame": size / steps / len(CAMERAS) / 1e3,
+        "kb_per_frame": size / len(steps) / len(CAMERAS) / 1e3,
         "late_p99_ms": float(np.percentile(late, 99)) * 1e3,
-        "frames_missing": sum(writer.missing.values()) + (steps - Episode(path).steps) * len(CAMERAS),
+        "frames_missing": sum(writer.missing.values()) + (len(steps) - Episode(path).steps) * len(CAMERAS),
         "memory_growth_mb": grown / 1e3,
         "close_ms": (time.perf_counter() - before) * 1e3,
     }
