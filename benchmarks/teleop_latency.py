@@ -1,4 +1,4 @@
-"""From a hand at the leader to the follower's bus: the teleop graph over emulated arms with pattern cameras.
+"""From a hand at the leader to the follower's bus: the teleop graph over an emulated rig with its cameras.
 
 Runs ``il-robot launch teleop`` on an emulated rig while hands move the leaders, and reads /diagnostics: from the
 leader's reading to the command sent (control), and to that command being written to the follower's bus (arms). The
