@@ -14,7 +14,7 @@ from tyro.conf import Positional
 from il_robot.episodes.answer import AsJson, answer, progress_bar, tracked
 from il_robot.episodes.dataset import episode_folders
 from il_robot.episodes.layout import episode_id_of
-from il_robot.episodes.location import refuse_url
+from il_robot.episodes.location import local_folder
 from il_robot.episodes.recording import finish_discards
 from il_robot.episodes.recovery import recover as recover_episode
 from il_robot.episodes.summary import DatasetSummary, summarise
@@ -107,7 +107,7 @@ def recover(dataset: Positional[Path], /, cut: bool = False, as_json: AsJson = F
         cut: complete an episode also where a damaged step makes that lose the steps after it.
         as_json: print JSON for a script instead of lines.
     """
-    refuse_url(dataset, "recover")
+    dataset = local_folder(dataset, "recover")
     done, failed = [], {}
     finish_discards(dataset)
     for folder in tracked(episode_folders(dataset), "recovering"):

@@ -16,7 +16,7 @@ from tyro.conf import Positional
 from il_robot.episodes.answer import AsJson, answer, left_out_lines, tracked
 from il_robot.episodes.checks.motion import idle_ends
 from il_robot.episodes.dataset import VALIDATION_SHARE, Dataset
-from il_robot.episodes.location import refuse_url
+from il_robot.episodes.location import is_local, local_folder, location
 from il_robot.episodes.reader import Episode
 from il_robot.episodes.sameness import holds_steps, same_files
 from il_robot.episodes.staging import AlreadyThere, clear_remains, copy_episode, copy_steps
@@ -92,6 +92,7 @@ def merge(sources: Positional[tuple[Path, ...]], /, out: Path, as_json: AsJson =
     datasets = [Dataset(source) for source in sources]
     if not datasets:
         raise BadInput("merge: name at least one dataset")
+    out = local_folder(out, "merge")
     _prepare(sources, out)
     copies = _Copies(out, {path: why for dataset in datasets for path, why in dataset.left_out_paths.items()})
     _bring(_missing([_Wanted(episode) for dataset in datasets for episode in dataset], copies), copies, "copying")
@@ -117,6 +118,7 @@ def split(dataset: Positional[Path], /, out: Path, share: float = VALIDATION_SHA
     if not 0 < share < 1:
         raise BadInput(f"share {share} is not between 0 and 1")
     whole = Dataset(dataset, share)
+    out = local_folder(out, "split")
     sides = {"train": _Copies(out / "train"), "validation": _Copies(out / "validation")}
     missing = {}
     for name, side in sides.items():
@@ -159,6 +161,7 @@ def trim(
         if not 0 <= value < math.inf:
             raise BadInput(f"--{name} {value}; allowed: 0 and more")
     whole = Dataset(dataset)
+    out = local_folder(out, "trim")
     _prepare([dataset], out)
     copies, wanted = _Copies(out, whole.left_out_paths), []
     for episode in whole:
@@ -214,8 +217,7 @@ def _bring(missing: Sequence[_Wanted], copies: _Copies, what: str) -> None:
 
 def _prepare(sources: Sequence[Path], out: Path) -> None:
     """Throw away what an interrupted run left in ``out``. Raises BadInput where it must not be written to."""
-    refuse_url(out, "copies")
-    for source in sources:
-        if out.resolve() == source.resolve():
+    for source in map(location, sources):
+        if is_local(source) and out.resolve() == source.resolve():
             raise BadInput(f"{out}: is the source itself: give another folder")
     clear_remains(out)

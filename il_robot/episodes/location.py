@@ -77,7 +77,12 @@ def file_size(path: Path) -> int:
 def fetch_folder(source: Path, target: Path) -> None:
     """A local copy of a folder with everything in it. Raises OSError with a ``strerror``."""
     if is_local(source):
-        shutil.copytree(source, target)
+        try:
+            shutil.copytree(source, target)
+        except (
+            shutil.Error
+        ) as error:  # It goes on after a failure and lists them all: no error of the system by itself.
+            raise OSError(0, error.args[0][0][2]) from None
         return
     remote: Any = source
     try:
@@ -86,10 +91,12 @@ def fetch_folder(source: Path, target: Path) -> None:
         raise _told(error) from None
 
 
-def refuse_url(place: Path, what: str) -> None:
-    """Raises BadInput for a URL where ``what`` writes."""
-    if not is_local(location(place)):
+def local_folder(place: Path, what: str) -> Path:
+    """The folder at a path or ``file://`` URL, for ``what`` to write in. Raises BadInput for any other URL."""
+    folder = location(place)
+    if not is_local(folder):
         raise BadInput(f"{place}: a URL is for reading only: {what} needs a folder on this machine")
+    return folder
 
 
 def _told(error: OSError) -> OSError:

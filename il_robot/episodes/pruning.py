@@ -13,7 +13,7 @@ from il_robot.episodes.answer import AsJson, answer, tracked
 from il_robot.episodes.dataset import episode_folders
 from il_robot.episodes.journal import Journal
 from il_robot.episodes.layout import JOURNAL, SUFFIX, Outcome, episode_id_of
-from il_robot.episodes.location import refuse_url
+from il_robot.episodes.location import local_folder
 from il_robot.episodes.reader import Episode
 from il_robot.episodes.validation import validate_episode
 from il_robot.errors import BadInput, Fault, nearest
@@ -53,7 +53,7 @@ def prune(
     """
     if not 0 <= shorter_s < math.inf:
         raise BadInput(f"--shorter-s {shorter_s}; allowed: 0 and more")
-    refuse_url(dataset, "prune")
+    dataset = local_folder(dataset, "prune")
     folders = episode_folders(dataset)
     known = [episode_id_of(folder) for folder in folders]
     for name in episodes:
@@ -76,9 +76,8 @@ def prune(
         for folder in chosen:
             _move_aside(folder, dataset / (_DOOMED if delete else PRUNED))
         # Also what an interrupted deletion left behind.
-        shutil.rmtree(dataset / _DOOMED, ignore_errors=not delete)
-    except FileNotFoundError:
-        pass  # Nothing was to be deleted.
+        if (dataset / _DOOMED).exists():
+            shutil.rmtree(dataset / _DOOMED, ignore_errors=not delete)
     except OSError as error:
         raise Fault(f"{dataset}: cannot take episodes out: {error.strerror}") from None
     stay = len(folders) - len(chosen)

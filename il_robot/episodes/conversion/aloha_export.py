@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -26,37 +28,65 @@ from il_robot.episodes.conversion.aloha_layout import (
 from il_robot.episodes.conversion.carried import NAME, carried_columns, facts_of
 from il_robot.episodes.conversion.library import library
 from il_robot.episodes.conversion.outgoing_frames import filled_steps, whole_image
-from il_robot.episodes.conversion.outlet import whole_files
+from il_robot.episodes.conversion.outlet import reason
 from il_robot.episodes.jpeg_codec import encode
 from il_robot.episodes.layout import CameraInfo
 from il_robot.episodes.reader import Episode
-from il_robot.errors import BadInput
+from il_robot.errors import BadInput, Fault
 
 _CACHE_BYTES = 2 * 1024**2
 """As the original opens its files."""
 
 
+_BROKEN: list[Any] = []
+"""What is left of a file that the disk refused. To close it, or any object in it, can crash the HDF5 library, also when
+the process ends by itself."""
+
+
 def export_aloha_file(episode: Episode, file: Path, grippers: GripperConvention, jpeg_quality: int | None) -> None:
     """Write ``file``; images uncompressed, or as JPEG of ``jpeg_quality``.
 
-    Its joints must be ALOHA's (:func:`refuse_other_joints`). Raises BadInput when the episode is damaged, OSError when
-    the disk fails; there is no file then, or one that was not finished.
+    Its joints must be ALOHA's (:func:`refuse_other_joints`). To be run in a child that is killed in the end
+    (isolation.py). Raises BadInput when the episode is damaged, and there is no file then; Fault when the disk fails.
     """
-    with whole_files(file), library("h5py").File(file, "w", rdcc_nbytes=_CACHE_BYTES) as root:
-        root.attrs["sim"] = episode.info.clock == "simulated"
-        convention = _convention(grippers, episode)
-        _write_vectors(root, episode, convention)
-        group = root.create_group(IMAGES)
-        # An HDF5 group lists its members by name: the rows of compress_len must have that order.
-        cameras = sorted(episode.info.cameras, key=lambda camera: camera.name)
-        if jpeg_quality is None:
-            for camera in cameras:
-                _write_images(group, episode, camera)
-        else:
-            root.attrs["compress"] = True
-            lengths = [_write_jpegs(group, episode, camera, jpeg_quality) for camera in cameras]
-            root[COMPRESS_LENGTH] = np.array(lengths, np.float32).reshape(len(cameras), episode.steps)
-        _carry(root.create_group(NAME), episode, convention)
+    # Objects that h5py drops on the way say there that they could not be closed.
+    with contextlib.redirect_stderr(io.StringIO()):
+        try:
+            root = library("h5py").File(file, "w", rdcc_nbytes=_CACHE_BYTES)
+            _BROKEN.append(root)
+            _write(root, episode, grippers, jpeg_quality)
+            root.flush()
+            root.close()
+        except BadInput:
+            root.close()
+            file.unlink()
+            raise
+        except (OSError, RuntimeError) as error:
+            _BROKEN.append(error)
+            raise Fault(f"{file.name}: cannot be written: {reason(error)}") from None
+    _BROKEN.clear()
+
+
+def write_limit_s(episode: Episode) -> int:
+    """More processor time than writing the episode takes."""
+    return 60 + episode.steps * (1 + len(episode.info.cameras))
+
+
+def _write(root: Any, episode: Episode, grippers: GripperConvention, jpeg_quality: int | None) -> None:
+    root.attrs["sim"] = episode.info.clock == "simulated"
+    convention = _convention(grippers, episode)
+    _write_vectors(root, episode, convention)
+    group = root.create_group(IMAGES)
+    # An HDF5 group lists its members by name: the rows of compress_len must have that order.
+    cameras = sorted(episode.info.cameras, key=lambda camera: camera.name)
+    if jpeg_quality is None:
+        for camera in cameras:
+            _write_images(group, episode, camera)
+    else:
+        root.attrs["compress"] = True
+        lengths = [_write_jpegs(group, episode, camera, jpeg_quality) for camera in cameras]
+        root[COMPRESS_LENGTH] = np.array(lengths, np.float32).reshape(len(cameras), episode.steps)
+    _carry(root.create_group(NAME), episode, convention)
 
 
 def refuse_other_joints(episode: Episode) -> None:

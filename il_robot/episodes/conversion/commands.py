@@ -9,7 +9,7 @@ import tyro
 from tyro.conf import Positional
 
 from il_robot.episodes.answer import AsJson, answer, left_out_lines, progress_bar
-from il_robot.episodes.conversion.aloha_export import export_aloha_file, refuse_other_joints
+from il_robot.episodes.conversion.aloha_export import export_aloha_file, refuse_other_joints, write_limit_s
 from il_robot.episodes.conversion.aloha_import import AlohaSettings, aloha_files, cpu_limit_s, import_aloha_file
 from il_robot.episodes.conversion.aloha_layout import Channels, GripperConvention
 from il_robot.episodes.conversion.intake import credible_fps
@@ -21,6 +21,8 @@ from il_robot.episodes.conversion.library import library
 from il_robot.episodes.conversion.mcap_export import export_mcap_file
 from il_robot.episodes.conversion.outlet import Export, appearing, chosen_episodes
 from il_robot.episodes.layout import Outcome
+from il_robot.episodes.location import local_folder
+from il_robot.episodes.reader import Episode
 from il_robot.episodes.staging import clear_remains
 from il_robot.errors import BadInput
 
@@ -62,7 +64,7 @@ def import_aloha(
     """
     _check_quality(quality)
     credible_fps(fps, "--fps")
-    files = aloha_files(source)
+    files, out = aloha_files(source), local_folder(out, "import")
     settings = AlohaSettings(fps, task, operator, grippers, channels, quality)
     library("h5py")
     clear_remains(out)
@@ -103,6 +105,7 @@ def import_lerobot_dataset(
     _check_quality(quality)
     if gripper[0] == gripper[1]:
         raise BadInput(f"gripper {gripper[0]:g} {gripper[1]:g}: closed and open must differ")
+    out = local_folder(out, "import")
     clear_remains(out)
     with progress_bar("importing", None) as advance:
         imported, there = import_lerobot(source, out, LerobotSettings(degrees, *gripper, quality), advance)
@@ -142,10 +145,14 @@ def export_aloha(
     for episode in export.episodes:
         refuse_other_joints(episode)
     library("h5py")
-    with appearing(out) as folder:
-        export.write_each(
-            dataset, lambda n, episode: export_aloha_file(episode, folder / f"episode_{n}.hdf5", grippers, jpeg)
-        )
+    with appearing(out) as folder, Isolated(writes=True) as child:
+
+        def write(number: int, episode: Episode) -> None:
+            file = folder / f"episode_{number}.hdf5"
+            # In a child, for where the disk fails the HDF5 library can crash, some of it only when its process ends.
+            child.call(write_limit_s(episode), out / file.name, export_aloha_file, episode, file, grippers, jpeg)
+
+        export.write_each(dataset, write)
     return _say_exported(out, export, as_json, fills=True)
 
 

@@ -1,4 +1,4 @@
-"""Runs functions in a child process, for C libraries that a damaged file can crash or hang (HDF5 is one).
+"""Runs functions in a child process, for C libraries that a damaged file or a full disk can crash (HDF5 is one).
 
 A child that dies of a signal, or that uses more processor time or memory than it may, is one clear line here.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from il_robot.errors import BadInput, IlRobotError
+from il_robot.errors import BadInput, Fault, IlRobotError
 
 _Result = TypeVar("_Result")
 
@@ -25,14 +25,17 @@ _MEMORY_BYTES = 4 << 30
 class Isolated:
     """One child process, started on first use and again after it died; a context manager that ends it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, writes: bool = False) -> None:
+        """``writes``: it is the disk that can kill the child, not what it reads."""
+        self._writes = writes
         self._process: Any = None
         self._connection: Connection | None = None
 
     def call(self, cpu_s: int, subject: Path, function: Callable[..., _Result], *arguments: Any) -> _Result:
         """``function(*arguments)`` in the child; both must pickle. ``cpu_s`` is the processor time it may take.
 
-        Raises BadInput about ``subject`` when the child is killed; errors of this project come through.
+        Raises BadInput about ``subject`` when the child is killed, Fault when it was to write; errors of this project
+        come through.
         """
         connection = self._started()
         try:
@@ -65,6 +68,9 @@ class Isolated:
         self._process.join()
         code = self._process.exitcode
         self._process = self._connection = None
+        if code < 0 and self._writes:
+            ended = f"the library that writes it ended by {signal.Signals(-code).name}"
+            return Fault(f"{subject}: cannot be written: {ended}: is the disk full?")
         if code < 0:
             return BadInput(f"{subject}: damaged: the library that reads it ended by {signal.Signals(-code).name}")
         return RuntimeError(f"{subject}: the child process ended with {code}, see above")

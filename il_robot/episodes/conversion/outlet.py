@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,9 +12,11 @@ from pathlib import Path
 
 from il_robot.episodes.answer import tracked
 from il_robot.episodes.columns import columns
+from il_robot.episodes.completion import sync_folder
 from il_robot.episodes.conversion.outgoing_frames import missing_frames
 from il_robot.episodes.dataset import Dataset
 from il_robot.episodes.layout import Outcome
+from il_robot.episodes.location import local_folder
 from il_robot.episodes.reader import Episode
 from il_robot.errors import BadInput, Fault
 
@@ -21,20 +25,72 @@ from il_robot.errors import BadInput, Fault
 def appearing(out: Path) -> Iterator[Path]:
     """A folder to write in, which becomes ``out`` when the block ends without an error.
 
-    Raises BadInput when ``out`` holds something already, Fault when the disk fails.
+    Raises BadInput when ``out`` holds something already, or cannot be replaced by another folder, Fault when the disk
+    fails or another command makes ``out`` right now.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise BadInput(f"{out}: there already: give a folder that does not exist or is empty")
-    part = out.with_name(f".{out.name}.part")
+    target = local_folder(out, "export").resolve()
+    part = target.with_name(f".{target.name}.part") if target.name else target
     try:
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
-        yield part
-        part.replace(out)
+        _refuse_taken(out, target)
+        with _held(out, part):
+            _refuse_taken(out, target)  # Perhaps only since this process has its turn.
+            yield part
+            sync_folder(part)
+            part.replace(target)
     except OSError as error:
-        raise Fault(f"{out}: cannot be written: {error.strerror or error}") from None
+        raise Fault(f"{out}: cannot be written: {reason(error)}") from None
+
+
+def _refuse_taken(out: Path, target: Path) -> None:
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise BadInput(f"{out}: there already: give a folder that does not exist or is empty")
+    if target == Path.cwd() or target.is_mount():
+        raise BadInput(f"{out}: an export replaces the folder it is given, which this one forbids: name one inside it")
+
+
+@contextmanager
+def _held(out: Path, part: Path) -> Iterator[None]:
+    """``part``, empty, for this process alone; another would take what is made in it for remains. It goes in the end
+    unless it was put in its place."""
+    part.mkdir(parents=True, exist_ok=True)
+    fd = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        _lock(out, part, fd)
+        try:
+            for remains in part.iterdir():
+                if remains.is_dir() and not remains.is_symlink():
+                    shutil.rmtree(remains)
+                else:
+                    remains.unlink()
+            yield
+        finally:
+            if _is_at(part, fd):
+                shutil.rmtree(part, ignore_errors=True)
     finally:
-        shutil.rmtree(part, ignore_errors=True)
+        os.close(fd)
+
+
+def _lock(out: Path, part: Path, fd: int) -> None:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise Fault(f"{out}: another command writes it right now") from None
+    if not _is_at(part, fd):
+        raise Fault(f"{out}: another command wrote it right now")
+
+
+def _is_at(part: Path, fd: int) -> bool:
+    try:
+        return os.path.samestat(os.fstat(fd), part.stat())
+    except FileNotFoundError:
+        return False
+
+
+def reason(error: Exception) -> str:
+    """In a few words: libraries make several lines of it, and put their own before the system's."""
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno)
+    return str(error).partition("\n")[0]
 
 
 @dataclass
