@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 from calibration.rig_file import RIGS, load_rig
 from il_robot.errors import BadInput
-from il_robot_ros.graph import GRAPHS, Process, graph
+from il_robot_ros.graph import GRAPHS, graph
+from il_robot_ros.graph_process import Process
 from il_robot_ros.launch_arguments import parse
 
 ROOT = Path(__file__).parents[2]

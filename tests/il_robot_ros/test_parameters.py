@@ -14,7 +14,7 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from il_robot.errors import BadInput
-from il_robot_ros.graph import Process, Value
+from il_robot_ros.graph_process import Process, Value
 from il_robot_ros.parameters import declare, parameter
 
 

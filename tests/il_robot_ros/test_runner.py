@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from il_robot_ros import runner
-from il_robot_ros.graph import Process
+from il_robot_ros.graph_process import Process
 
 DEAF = """
 import signal, time

@@ -17,7 +17,8 @@ from launch.events.process import ProcessExited
 from launch.substitutions import LaunchConfiguration
 
 from il_robot.errors import Fault
-from il_robot_ros.graph import GRACE_S, Process, graph
+from il_robot_ros.graph import graph
+from il_robot_ros.graph_process import GRACE_S, Process
 from il_robot_ros.runner import ENVIRONMENT, STOP_S
 
 

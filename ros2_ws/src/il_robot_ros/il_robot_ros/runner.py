@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import IO
 
 from il_robot.errors import BadInput
-from il_robot_ros.graph import GRACE_S, Process
+from il_robot_ros.graph_process import GRACE_S, Process
 
 STOP_S = 45.0
 """How long processes may take to stop on Ctrl-C, before they are terminated: real arms go to sleep slowly, and begin
