@@ -57,7 +57,8 @@ def recover(episode: Path, *, cut: bool = False) -> Recovery:
         if not (episode / JOURNAL).exists():
             if not recorded.complete:
                 raise BadInput(f"{episode}: neither complete nor with a journal: nothing to recover it from")
-            (episode / RESERVE).unlink(missing_ok=True)
+            if (episode / RESERVE).exists():  # To remove what is not there fails, too, where nothing can be written.
+                (episode / RESERVE).unlink(missing_ok=True)
             return Recovery(episode.name, "untouched", recorded.steps)
         with closing(Journal(episode, row_dtype(info))) as journal:
             return _with_journal(episode, info, recorded, journal, cut)
