@@ -142,9 +142,10 @@ class Bus:
             if answers.ok:
                 self._judge_fast(fast, attempt)
                 if self._behind:
-                    # Whole, but perhaps to a question of before, as old as the stall is long.
+                    # Whole, but perhaps to a question of before, as old as the stall is long; more may be behind it.
+                    if not self._wire.catch_up(servo_ids[0]):
+                        break
                     self._behind = False
-                    self._wire.discard()
                     return self.sync_read(servo_ids, first, last)
                 self.health.consecutive_lost = 0
                 if any(answers.errors) or self.health.alerts:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import select
+import termios
 import time
 from collections.abc import Sequence
 
 from dynamixel_sdk import PortHandler
+
+LOUD_S = 0.02
+"""Less than a control period; what is left then is thrown away before the next question."""
 
 
 class WaitPort(PortHandler):  # type: ignore[misc]
@@ -40,7 +44,10 @@ class WaitPort(PortHandler):  # type: ignore[misc]
         return self.write(self.sent)
 
     def write(self, packet: bytes) -> int:
-        """How many bytes went out: fewer than there are when the system's buffer is full."""
+        """How many bytes went out: fewer than there are when the system's buffer is full. What came before is thrown
+        away: it answers nothing that is asked now."""
+        self._received.clear()
+        termios.tcflush(self.ser.fileno(), termios.TCIFLUSH)
         try:
             return os.write(self.ser.fileno(), packet)
         except BlockingIOError:
@@ -63,8 +70,10 @@ class WaitPort(PortHandler):  # type: ignore[misc]
         return bytes(self._received[:length])
 
     def discard(self, quiet_s: float) -> None:
-        """Throws away what came and still comes, until so long nothing does."""
-        while select.select([self.ser.fileno()], [], [], quiet_s)[0]:
+        """Throws away what came and still comes, until so long nothing does; a port that never falls silent is given
+        up after LOUD_S: whoever stops an arm waits for this."""
+        until_s = time.monotonic() + LOUD_S
+        while time.monotonic() < until_s and select.select([self.ser.fileno()], [], [], quiet_s)[0]:
             self._receive()
         self._received.clear()
 

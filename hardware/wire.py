@@ -12,7 +12,7 @@ import termios
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from dynamixel_sdk import COMM_SUCCESS, COMM_TX_FAIL, PacketHandler
+from dynamixel_sdk import BROADCAST_ID, COMM_SUCCESS, COMM_TX_FAIL, PacketHandler
 from fastcrc.crc16 import umts
 
 from hardware.errors import PORT_ERRORS, in_words
@@ -22,6 +22,8 @@ from il_robot.errors import Fault
 PATIENT_S = 0.05
 """How long a servo may take where nothing waits: single reads and writes while an arm is set up."""
 QUIET_S = 0.002
+MARKER_SIZE = 16
+"""Longer than anything that is read of a servo otherwise: by its length the answer to a marker is known."""
 HEAD, STATUS = b"\xff\xff\xfd\x00\xfe", b"\x55"
 """What a packet from all servos begins with; two bytes of length stand between."""
 OK: int = COMM_SUCCESS
@@ -141,14 +143,9 @@ class Wire:
                 if answers := _shares(body, servo_ids, size):
                     return answers
                 packet, result = self._sdk.rxPacket(self._port, True)
-                body = bytes(packet[8:-2]) if result == OK else b""
+                body = bytes(packet[8:-2]) if result == OK and packet[4] == BROADCAST_ID else b""
             self._port.discard(QUIET_S)
         return Answers(result)
-
-    def discard(self) -> None:
-        """Throws away what is still on its way. Raises Fault when the port is gone."""
-        with self._used():
-            self._port.discard(QUIET_S)
 
     def catch_up(self, servo_id: int) -> bool:
         """After a lost answer: makes sure that it cannot come later. Whether the servo answers again.
@@ -157,7 +154,7 @@ class Wire:
         earlier ones are gone.
         """
         self._marker = (self._marker + 1) % 16
-        return self.read(servo_id, 0, 5 + self._marker).ok
+        return self.read(servo_id, 0, MARKER_SIZE + self._marker).ok
 
     def explain(self, error: int) -> str:
         """A servo's refusal in words."""

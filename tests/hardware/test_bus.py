@@ -271,22 +271,24 @@ class Adapter:
         tty.setraw(self._slave)
         self.port = os.ttyname(self._slave)
         self.stalls = threading.Event()
+        self.gap_s = 0.0
+        """Between two answers that it lets go."""
         self._ended = threading.Event()
         self._servos = serial.Serial(behind, 1_000_000, timeout=0)
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
 
     def _run(self) -> None:
-        held = b""
+        held: list[bytes] = []
         while not self._ended.is_set():
             for fd in select.select([self._master, self._servos.fd], [], [], 0.005)[0]:
                 if fd == self._master:
                     os.write(self._servos.fd, os.read(fd, 4096))
                 else:
-                    held += os.read(fd, 4096)
+                    held.append(os.read(fd, 4096))
             if held and not self.stalls.is_set():
-                os.write(self._master, held)
-                held = b""
+                os.write(self._master, held.pop(0))
+                self._ended.wait(self.gap_s)
 
     def close(self) -> None:
         self._ended.set()
@@ -298,17 +300,20 @@ class Adapter:
 
 @pytest.mark.parametrize("fast", [True, False])
 @pytest.mark.parametrize("lost", [2, 3])
-def test_after_an_adapter_stalled_no_position_is_from_before(emulated: EmulatedBus, fast: bool, lost: int) -> None:
-    """Nor when as many answers lie in it as there are lengths to tell them by."""
+@pytest.mark.parametrize("gap_s", [0.0, 0.005])
+def test_after_an_adapter_stalled_no_position_is_from_before(
+    emulated: EmulatedBus, fast: bool, lost: int, gap_s: float
+) -> None:
+    """Nor when as many answers lie in it as there are lengths to tell them by, nor when they come with pauses."""
     with contextlib.closing(Adapter(emulated.port)) as adapter:
         bus = Bus(adapter.port, reply_s=0.02)
+        adapter.gap_s = gap_s
         adapter.stalls.set()
         for _ in range(lost):
             bus.fast_read = fast
             assert positions(bus) is None
         emulated.do("place", ticks={"1": 1500})
         adapter.stalls.clear()
-        time.sleep(0.05)
         read = [positions(bus) for _ in range(6)]
         bus.close()
     assert {found[1] for found in read if found} == {1500}

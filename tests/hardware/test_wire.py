@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import threading
+import tty
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from dynamixel_sdk import PacketHandler
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +18,7 @@ from hardware import packet
 from hardware.bus import Bus
 from hardware.emulated_bus import EmulatedBus
 from hardware.packet import Instruction, Packet
+from hardware.wait_port import WaitPort
 from hardware.wire import sync_write_packet
 
 HEADER_LIKE = st.sampled_from([b"\xff\xff\xfd\x00", b"\xff\xff\xfd\xfd", b"\xff\xff\xff\xfd", b"\xfd\xff\xff\xfd"])
@@ -73,3 +79,46 @@ def test_only_what_disturbs_a_read_costs_the_sdks_time(tmp_path: Path) -> None:
         assert asked_sdk() == 0
         assert bus.health.retried == 0
         bus.close()
+
+
+@pytest.fixture
+def ends() -> Iterator[tuple[int, WaitPort]]:
+    """The far end of a line, and the port at this one."""
+    far, near = os.openpty()
+    tty.setraw(near)
+    port = WaitPort(os.ttyname(near), 0.01)
+    port.openPort()
+    yield far, port
+    port.closePort()
+    os.close(far)
+    os.close(near)
+
+
+def test_what_came_before_a_question_is_not_its_answer(ends: tuple[int, WaitPort]) -> None:
+    far, port = ends
+    os.write(far, b"twice the same answer")
+    port.setPacketTimeout(1)
+    assert port.peek(5) == b"twice"
+    assert port.write(b"question") == 8
+    os.write(far, b"answer")
+    port.setPacketTimeout(1)
+    assert port.readPort(100) == b"answer"
+
+
+def test_a_line_that_never_falls_silent_keeps_nobody(ends: tuple[int, WaitPort]) -> None:
+    """Another device on the wire: whoever stops the arm waits for its thread."""
+    far, port = ends
+    left = threading.Event()
+
+    def babble() -> None:
+        for _ in range(5000):
+            if left.wait(0.0005):
+                return
+            os.write(far, b"\xff")
+
+    babbling = threading.Thread(target=babble)
+    babbling.start()
+    port.discard(0.1)
+    assert babbling.is_alive()
+    left.set()
+    babbling.join()
