@@ -40,14 +40,14 @@ class WaitPort(PortHandler):  # type: ignore[misc]
         """Nothing: what was written before goes out before. The original waits for that, at every packet."""
 
     def writePort(self, packet: Sequence[int]) -> int:  # noqa: N802
+        """A question. What came before is thrown away: it answers nothing that is asked now."""
+        self._received.clear()
+        termios.tcflush(self.ser.fileno(), termios.TCIFLUSH)
         self.sent = bytes(packet)
         return self.write(self.sent)
 
     def write(self, packet: bytes) -> int:
-        """How many bytes went out: fewer than there are when the system's buffer is full. What came before is thrown
-        away: it answers nothing that is asked now."""
-        self._received.clear()
-        termios.tcflush(self.ser.fileno(), termios.TCIFLUSH)
+        """How many bytes went out: fewer than there are when the system's buffer is full."""
         try:
             return os.write(self.ser.fileno(), packet)
         except BlockingIOError:

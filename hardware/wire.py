@@ -195,7 +195,7 @@ class Wire:
             self._requests[key] = self._port.sent
             return result
         request = self._requests[key]
-        if self._port.write(request) < len(request):
+        if self._port.writePort(request) < len(request):
             return int(COMM_TX_FAIL)
         self._port.setPacketTimeout((11 + size) * len(servo_ids))  # as the SDK does
         return OK
