@@ -99,7 +99,7 @@ def test_what_came_before_a_question_is_not_its_answer(ends: tuple[int, WaitPort
     os.write(far, b"twice the same answer")
     port.setPacketTimeout(1)
     assert port.peek(5) == b"twice"
-    assert port.write(b"question") == 8
+    assert port.writePort(b"question") == 8
     os.write(far, b"answer")
     port.setPacketTimeout(1)
     assert port.readPort(100) == b"answer"
