@@ -10,6 +10,9 @@ import os
 
 CONTROL_PRIORITY = 50
 """Of real-time priorities, 1 to 99: what ros2_control takes."""
+ARMS_PRIORITY = 55
+"""Arms do what they are told before more is worked out; and a control that hangs in a loop keeps no arm from holding
+or going to sleep, on a single core either: equals wait for each other."""
 HARDWARE_PRIORITY = 60
 """What stands for hardware answers when asked, as hardware does."""
 

@@ -24,7 +24,7 @@ from hardware.arm_setup import in_short
 from hardware.leader import Leader
 from hardware.rig_arms import RigArms
 from hardware.wiring import load_wiring
-from il_robot.control.precedence import has_precedence, take_precedence
+from il_robot.control.precedence import ARMS_PRIORITY, has_precedence, take_precedence
 from il_robot.control.rate import SystemClock
 from il_robot.errors import Fault
 from il_robot.rig import NS_PER_S, Arm
@@ -184,5 +184,5 @@ class ArmsNode:
 
 
 def main() -> None:
-    take_precedence()
+    take_precedence(ARMS_PRIORITY)
     sys.exit(process.run("arms", ArmsNode))
