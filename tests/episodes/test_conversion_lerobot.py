@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import shutil
 from pathlib import Path
@@ -18,6 +19,7 @@ import pytest
 from bimanual import STEPS, difference
 
 from il_robot.cli import main
+from il_robot.episodes.conversion import lerobot_layout as layout
 from il_robot.episodes.conversion.lerobot_stats import row_stats, together
 from il_robot.episodes.conversion.video import read_video, write_video
 from il_robot.episodes.dataset import Dataset
@@ -178,3 +180,11 @@ def test_statistics_of_parts_are_those_of_the_whole() -> None:
     joined = together([{"x": row_stats(part)} for part in parts])["x"]
     for name, value in row_stats(np.concatenate(parts)).items():
         assert np.allclose(joined[name], value), name
+
+
+@pytest.mark.parametrize("codec", layout.CODECS)
+def test_an_encoder_does_not_keep_the_priority_it_takes(tmp_path: Path, codec: str) -> None:
+    before = os.sched_getscheduler(0)
+    name, options = layout.CODECS[codec]
+    write_video(tmp_path / "film.mp4", [np.zeros((64, 64, 3), np.uint8)] * 3, 50, name, options, layout.GOP)
+    assert os.sched_getscheduler(0) == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
@@ -19,7 +20,7 @@ def write_video(file: Path, images: Iterable[Image], fps: int, codec: str, optio
     av = library("av")
     os.environ.setdefault("SVT_LOG", "1")  # Else the AV1 encoder tells its settings at length, twice per video.
     try:
-        with av.open(str(file), "w") as container:
+        with _priority_kept(), av.open(str(file), "w") as container:
             stream = container.add_stream(codec, rate=fps, options={**options, "g": str(gop)})
             stream.pix_fmt = "yuv420p"
             for t, image in enumerate(images):
@@ -57,3 +58,13 @@ def read_video(file: Path, begin_s: float, fps: float, frames: int) -> Iterator[
     except av.FFmpegError as error:
         raise BadInput(f"{file}: {error}") from None
     yield from [None] * (frames - done)
+
+
+@contextlib.contextmanager
+def _priority_kept() -> Iterator[None]:
+    """Run by root, the AV1 encoder leaves the calling thread with real-time priority, and all that it starts later."""
+    before = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, *before)
