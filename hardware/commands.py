@@ -34,7 +34,7 @@ def doctor(*, rig: str = "aloha", dataset: Path = Path("data")) -> int:
     return int(examine(Doctor(rig, dataset), console if console.is_terminal else Console(width=160)))
 
 
-def emulate(out: Positional[Path], /, *, rig: str = "aloha") -> int:
+def emulate(out: Positional[Path], /, *, rig: str | None = None) -> int:
     """Run a lab without devices: emulated servos, pedal and cameras behind the real drivers, until Ctrl-C.
 
     Writes a rig folder that every command takes. Hands squeeze leader grippers that come free, then move the leaders.
@@ -48,7 +48,7 @@ def emulate(out: Positional[Path], /, *, rig: str = "aloha") -> int:
 
     Args:
         out: the folder to make, or one made before.
-        rig: the rig to imitate: a name, or a folder.
+        rig: the rig to imitate: a name, or a folder; a new lab's is aloha unless you say.
     """
     from calibration.arm import load_calibration
     from calibration.guide import Poses

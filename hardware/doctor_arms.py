@@ -103,7 +103,10 @@ def _silent(arm: str, wiring: Wiring, servo: Servo, reply_s: float) -> Row:
         try:
             if bus.answering([servo.id], OTHER_BAUD_S):
                 found = f"servos answer at {baud} baud, not at {wiring.baud}"
-                return Row(arm, Verdict.FAULT, found, f"set their Baud_Rate to {table.BAUD_CODES[wiring.baud]}")
+                cure = (
+                    f"write 'baud: {baud}' in hardware.yaml, or set their Baud_Rate to {table.BAUD_CODES[wiring.baud]}"
+                )
+                return Row(arm, Verdict.FAULT, found, cure)
         finally:
             bus.close()
     return Row(arm, Verdict.FAULT, "no servo answers", "is the arm's power on? check the first cable of the chain")

@@ -89,15 +89,21 @@ def _occupied(folder: Path) -> bool:
 
 
 @contextlib.contextmanager
-def lab_in(folder: Path, rig: str) -> Iterator[None]:
-    """As long as the ``with`` lasts, ``folder`` is a lab (of ``rig``, where none is yet) and this program's.
+def lab_in(folder: Path, rig: str | None) -> Iterator[None]:
+    """As long as the ``with`` lasts, ``folder`` is a lab (of ``rig``; None: of the rig it has, else ALOHA) and this
+    program's.
 
     Two would replace each other's devices, or write one folder together. The lock is the kernel's: it goes with the
     process, however that ends. Raises BadInput; what cannot become a lab is left as it is.
     """
-    if not (folder / "hardware.yaml").is_file():
+    if (folder / "hardware.yaml").is_file():
+        there = load_rig(str(folder)).name
+        if rig is not None and load_rig(rig).name != there:
+            raise BadInput(f"{folder}: is a lab of rig {there}; name another folder, or leave --rig out")
+    else:
         if _occupied(folder) and not (folder / LOCK).exists():  # the lock is there before what another one writes
             raise BadInput(NO_ROOM.format(folder))
+        rig = rig or "aloha"
         load_wiring(load_rig(rig), rig)
     folder.mkdir(parents=True, exist_ok=True)
     lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -107,7 +113,7 @@ def lab_in(folder: Path, rig: str) -> Iterator[None]:
         except BlockingIOError:
             raise BadInput(f"{folder}: this lab runs already; end that one first, or name another folder") from None
         if not (folder / "hardware.yaml").is_file():  # else it is a lab from before, perhaps calibrated since
-            write_lab(rig, folder)
+            write_lab(rig or "aloha", folder)
         yield
     finally:
         os.close(lock)

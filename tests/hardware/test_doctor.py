@@ -115,8 +115,9 @@ def test_servos_at_another_baud_are_found(tmp_path: Path) -> None:
         servos = as_built(lab.wiring.chain("follower_main"))
         slow = [{**servo, "registers": {"Baud_Rate": 1}} for servo in servos]
         stack.enter_context(EmulatedBus(slow, tmp_path / "il_follower_main"))
-        found = [row.found for row in doctor_arms.check("follower_main", lab.wiring, reply_s=0.05)]
-    assert found == ["servos answer at 57600 baud, not at 1000000"]
+        (row,) = doctor_arms.check("follower_main", lab.wiring, reply_s=0.05)
+    assert row.found == "servos answer at 57600 baud, not at 1000000"
+    assert row.cure.startswith("write 'baud: 57600' in hardware.yaml")
 
 
 def test_an_adapter_that_waits_for_more_bytes_is_named(

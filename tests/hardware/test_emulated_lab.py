@@ -105,6 +105,15 @@ def test_a_second_lab_in_the_same_folder_is_refused_and_leaves_the_first_its_dev
         pass
 
 
+def test_a_lab_stays_of_the_rig_it_was_made_of(tmp_path: Path) -> None:
+    with lab_in(tmp_path / "lab", "koch"):
+        pass
+    with pytest.raises(BadInput, match="is a lab of rig koch; name another folder"), lab_in(tmp_path / "lab", "aloha"):
+        pass
+    with lab_in(tmp_path / "lab", None):
+        assert load_rig(str(tmp_path / "lab")).name == "koch"
+
+
 def test_of_labs_made_in_one_folder_at_the_same_moment_one_runs(tmp_path: Path) -> None:
     start, done = threading.Barrier(3), threading.Barrier(3)
 
