@@ -24,7 +24,7 @@ from trajectory_msgs.msg import JointTrajectory
 from calibration.rig_file import load_rig
 from il_robot.types import ActionChunk, Floats, Gate, Mode, Step
 from il_robot_ros import messages, topics
-from il_robot_ros.graph import Process
+from il_robot_ros.graph_process import Process
 
 TICK_S = 0.02
 HOLDS = Gate.FAULT | Gate.STALE | Gate.NOT_FINITE

@@ -27,7 +27,7 @@ from hardware.emulated_lab import Hands, open_lab, write_lab
 from hardware.emulated_rig import EmulatedRig
 from il_robot.types import Gate
 from il_robot_ros import messages, topics
-from il_robot_ros.graph import GRACE_S
+from il_robot_ros.graph_process import GRACE_S
 from il_robot_ros.runner import STOP_S
 
 
