@@ -7,21 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from il_robot.errors import BadInput
+from il_robot.training.intervals import Share
 
 
 @dataclass(frozen=True)
-class Rate:
-    """How many of how many episodes, with a 95 % confidence interval."""
+class Rate(Share):
+    """A share of the episodes driven, and of what."""
 
     name: str
-    count: int
-    of: int
-    low: float
-    high: float
-
-    @property
-    def rate(self) -> float:
-        return self.count / self.of
 
 
 @dataclass(frozen=True)
@@ -58,7 +51,7 @@ def read_evaluated(data: Any, where: str) -> Evaluated:
 
 
 def _rate(name: str, part: Mapping[str, Any]) -> Rate:
-    rate = Rate(name, int(part["count"]), int(part["of"]), float(part["low"]), float(part["high"]))
+    rate = Rate(int(part["count"]), int(part["of"]), float(part["low"]), float(part["high"]), name)
     if not 0 <= rate.count <= rate.of or rate.of < 1:
         raise ValueError(f"{name}: {rate.count} of {rate.of} episodes")
     return rate
