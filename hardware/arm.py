@@ -131,7 +131,7 @@ class DynamixelArm:
 
     def torque_on(self) -> None:
         """Stiffens where it stands: the goal is set to the present position first, so nothing jumps. Raises Fault."""
-        self._limp.expect(torque=True)
+        self._limp.forget()
         self.settle()
         here = self.here()
         # Position mode drops whole turns when the torque comes on.
@@ -143,7 +143,7 @@ class DynamixelArm:
 
     def torque_off(self, joints: Sequence[str] | None = None) -> None:
         """Frees all joints, or those named. An arm that stands up falls. Raises Fault."""
-        self._limp.expect(torque=False)
+        self._limp.forget()
         freed = {servo.id: 0 for servo in self.servos if joints is None or servo.joint in joints}
         self.bus.sync_write(table.TORQUE_ENABLE, freed)
         for servo_id in freed:
@@ -167,7 +167,7 @@ class DynamixelArm:
         Only for servos in current-based position mode: their Goal_Current is the force, their goal the direction.
         Raises Fault.
         """
-        self._limp.expect(torque=False)
+        self._limp.forget()
         chosen = [row for row, joint in enumerate(self.joints) if joint in joints]
         units = np.rint(np.abs(amperes) / self._effort_unit[self._rows]).astype(np.int64)
         way = np.sign(amperes * self._scale.scale).astype(np.int64) * PUSH_TICKS

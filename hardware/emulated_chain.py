@@ -6,7 +6,8 @@ from typing import Any
 
 from hardware import control_table as table
 from hardware import packet
-from hardware.emulated_servo import EmulatedServo, Shaft
+from hardware.emulated_servo import EmulatedServo
+from hardware.emulated_shaft import Shaft
 from hardware.packet import Instruction, Packet
 from il_robot.errors import BadInput, nearest
 

@@ -27,23 +27,17 @@ class LimpWatch:
         """``watched`` (J,): not grippers, which grip."""
         self._bus, self._mains = bus, mains
         self._allowed = np.where(watched, AWAY_TICKS, np.inf)
-        self._late_allowed = 0
         self._goal: NDArray[np.int64] | None = None
         self._away = 0
         self._limp: list[Servo] = []
 
-    def expect(self, *, torque: bool) -> None:
-        """From now on the arm has its torque, or none (or what carries its weight): what was sent before is past."""
-        self._late_allowed = 0 if torque else 1
+    def forget(self) -> None:
+        """The arm gets its torque, or loses it on purpose: what was sent before is past."""
         self._goal, self._away, self._limp = None, 0, []
 
     def sent(self, goal: NDArray[np.int64]) -> None:
-        """(J,) ticks that all servos hold or go to. One may come to a free arm, having waited while it was freed; more
-        mean that somebody takes it for stiff."""
-        if self._late_allowed:
-            self._late_allowed -= 1
-        else:
-            self._goal = goal
+        """(J,) ticks that all servos hold or go to from now on."""
+        self._goal = goal
 
     def look(self, ticks: NDArray[np.float64]) -> Sequence[Servo]:
         """The servos found without torque, from where the arm was read (J,). They stay so until the arm is freed."""

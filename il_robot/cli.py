@@ -7,7 +7,6 @@ nor ROS. Each function's signature and docstring are its options and its help (t
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import inspect
 import json
 import os
@@ -20,7 +19,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
-from tyro.conf import Positional
 
 from il_robot import __version__
 from il_robot.arguments import refuse_repeated, told_in_one_line
@@ -33,7 +31,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "demo": ("il_robot.demo:demo", "The whole loop on the simulated rig, ending in a report"),
-    "launch": ("il_robot.cli:launch", "Start a ROS 2 graph: teleop, collect, deploy or replay"),
+    "launch": ("il_robot_ros.command:launch", "Start a ROS 2 graph: teleop, collect, deploy or replay"),
     "train": ("il_robot.training.train:train", "Train a policy on demonstrations"),
     "runs": ("il_robot.training.runs:runs", "List training runs and compare them"),
     "evaluate": ("il_robot.training.evaluate:evaluate", "Let a policy drive the simulated rig from fresh starts"),
@@ -78,55 +76,6 @@ COMMANDS = {
     "dataset export mcap": ("il_robot.episodes.conversion.commands:export_mcap", "Write ROS 2 bags (MCAP)"),
 }
 HELP = ("-h", "--help")
-
-
-def launch(
-    graph: Annotated[Positional[str], tyro.conf.arg(metavar="GRAPH")],
-    arguments: Annotated[Positional[tuple[str, ...]], tyro.conf.arg(metavar="[NAME:=VALUE ...]")] = (),
-    /,
-    show_args: bool = False,
-) -> int:
-    """Start a ROS 2 graph where there is no `ros2` command: teleop, collect, deploy or replay.
-
-    Starts exactly what `ros2 launch launch/GRAPH.launch.py` starts. `il-robot launch GRAPH --help` lists what a graph
-    takes: each NAME:=VALUE with its meaning and its default.
-
-    Examples:
-        il-robot launch collect rig:=sim task:=transfer_cube dataset:=data/cube episodes:=3
-        il-robot launch deploy policy:=runs/act dataset:=data/corrections episodes:=1
-        il-robot launch replay episode:=data/cube/EPISODE.zarr dataset:=data/replays
-
-    Args:
-        graph: teleop, collect, deploy or replay.
-        arguments: NAME:=VALUE pairs, as for `ros2 launch`.
-        show_args: list the arguments as `ros2 launch --show-args` does, and stop.
-    """
-    from il_robot_ros import graph as graphs
-    from il_robot_ros.launch_arguments import parse
-
-    wanted = graphs.graph(graph)
-    if show_args:
-        for argument in wanted.arguments:
-            default = "required" if argument.default is None else f"default: {argument.default!r}"
-            print(f"    '{argument.name}':\n        {argument.description}\n        ({default})")
-        return 0
-    processes = wanted.processes(parse(arguments))
-    if importlib.util.find_spec("rclpy") is None:
-        raise BadInput("ROS 2 is not here: install the wheels (pip install 'il-robot[ros]') or source your ROS 2")
-    from il_robot_ros.runner import Runner
-
-    return Runner(processes).run()
-
-
-def _launch_help(graph: str) -> int:
-    """What a graph is and takes. Raises BadInput when there is none of that name."""
-    from il_robot_ros import graph as graphs
-    from il_robot_ros.launch_arguments import listed
-
-    wanted = graphs.graph(graph)
-    print(f"usage: il-robot launch {wanted.name} [NAME:=VALUE ...]\n\n{wanted.summary[0].upper()}{wanted.summary[1:]}.")
-    print(f"\n{listed(wanted.arguments)}")
-    return 0
 
 
 def sim_collect(
@@ -211,7 +160,9 @@ def _run(words: list[str]) -> int:
     if name is None:
         return _list(words)
     if name == "launch" and set(words) & set(HELP) and (asked := [word for word in words[1:] if word not in HELP]):
-        return _launch_help(asked[0])
+        from il_robot_ros.command import describe
+
+        return describe(asked[0])
     with _interrupted_at_once():
         function = _function(name)
     # tyro drops a docstring's examples: give it all but the arguments, which it reads itself.

@@ -441,17 +441,3 @@ def test_a_limp_joint_stays_one_while_another_is_held_back(aloha: Lab) -> None:
         follower.command(goal)
         said = [follower.complaint() for _ in range(12) if follower.read() is not None]
         assert said[-1] is not None and "No torque in servo 1 (waist);" in said[-1]
-
-
-def test_a_command_that_comes_late_to_a_free_arm_is_no_cause_for_alarm(aloha: Lab) -> None:
-    """A leader that comes free while its last command waits for the bus; then the operator moves it."""
-    aloha.arms.set_up()
-    leader = aloha.leader
-    leader.torque_on()
-    stood = qpos(leader)
-    leader.torque_off()
-    leader.command(stood)
-    aloha.place(leader, stood + np.array([0.6, 0, 0, 0, 0, 0, 0], np.float32))
-    assert [leader.complaint() for _ in range(12) if leader.read() is not None][-1] is None
-    leader.command(stood)  # more than one: somebody takes it for stiff
-    assert "No torque" in ([leader.complaint() for _ in range(12) if leader.read() is not None][-1] or "")

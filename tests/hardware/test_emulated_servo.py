@@ -12,7 +12,8 @@ from hardware import control_table as table
 from hardware.bus import Bus
 from hardware.control_table import HardwareError, Mode
 from hardware.emulated_bus import EmulatedBus
-from hardware.emulated_servo import OVERLOAD_S, TIME_CONSTANT_S, EmulatedServo, Shaft
+from hardware.emulated_servo import OVERLOAD_S, EmulatedServo
+from hardware.emulated_shaft import TIME_CONSTANT_S, Shaft
 
 
 def stiff_servo(mode: Mode = Mode.POSITION) -> EmulatedServo:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,11 +33,7 @@ def missing_frames(episode: Episode) -> int:
 
 def whole_image(episode: Episode, camera: CameraInfo, t: int) -> Image:
     """(H, W, 3) RGB. Raises BadInput, which names episode, camera and step, when the frame is damaged."""
-    jpeg = _stored(episode, camera, t)
-    try:
-        return decode(jpeg, camera.height, camera.width)
-    except ValueError as error:
-        raise _damaged(episode, camera, t, f"not a whole JPEG: {error}") from None
+    return _decoded(episode, camera, t, decode)[1]
 
 
 def whole_jpeg(episode: Episode, camera: CameraInfo, t: int) -> bytes:
@@ -44,20 +42,19 @@ def whole_jpeg(episode: Episode, camera: CameraInfo, t: int) -> bytes:
     Its pixels are not needed here, but a checksum tells only that it is what the camera sent: whoever opens the export
     would meet the damage.
     """
-    jpeg = _stored(episode, camera, t)
-    try:
-        decode_eighth(jpeg, camera.height, camera.width)
-    except ValueError as error:
-        raise _damaged(episode, camera, t, f"not a whole JPEG: {error}") from None
-    return jpeg
+    return _decoded(episode, camera, t, decode_eighth)[0]
 
 
-def _stored(episode: Episode, camera: CameraInfo, t: int) -> bytes:
+def _decoded(
+    episode: Episode, camera: CameraInfo, t: int, decoder: Callable[[bytes, int, int], Image]
+) -> tuple[bytes, Image]:
+    """A stored frame, and what ``decoder`` (jpeg, height, width) makes of it."""
+    where = f"{episode.path}: camera {camera.name}, step {t}"
     try:
-        return episode.frame_jpeg(camera.name, t)
+        jpeg = episode.frame_jpeg(camera.name, t)
     except BadInput as error:
-        raise _damaged(episode, camera, t, str(error).removeprefix(f"{episode.path}/")) from None
-
-
-def _damaged(episode: Episode, camera: CameraInfo, t: int, why: str) -> BadInput:
-    return BadInput(f"{episode.path}: camera {camera.name}, step {t}: {why}")
+        raise BadInput(f"{where}: {str(error).removeprefix(f'{episode.path}/')}") from None
+    try:
+        return jpeg, decoder(jpeg, camera.height, camera.width)
+    except ValueError as error:
+        raise BadInput(f"{where}: not a whole JPEG: {error}") from None
