@@ -115,9 +115,10 @@ class Contest:
         """zarr-python writing the same shards through the same codec, a whole shard at a time."""
         shape = (self.steps, HEIGHT, WIDTH, 3)
         root = zarr.open_group(str(self.folder / "plain.zarr"), mode="w")
-        ours = zarr.open_group(str(self.folder / "ours.zarr"), mode="r")
         for c, name in enumerate(CAMERAS):
-            chunks, codec = (1, *shape[1:]), ours[f"images/{name}"].metadata.codecs[0].codecs[0]
+            ours = zarr.open_array(self.folder / "ours.zarr", path=f"images/{name}", mode="r")
+            chunks, codec = (1, *shape[1:]), ours.serializer
+            assert codec is not None
             array = root.create_array(
                 name,
                 shape=shape,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -55,9 +56,8 @@ def samplers(contest: Contest) -> Iterator[tuple[str, Sampler]]:
 
     yield DECODE, pure_decode
     yield US, ours
-    group = zarr.open_group(str(folder / "ours.zarr"), mode="r")
-    arrays, action = [group[f"images/{name}"] for name in CAMERAS], group["action"]
-    yield "zarr-python, same files", lambda t: (np.stack([a[t] for a in arrays]), action[t : t + CHUNK])
+    images = [f"images/{name}" for name in CAMERAS]
+    yield "zarr-python, same files", _of_zarr(folder / "ours.zarr", images, "action")
 
     def act(t: int) -> tuple[Image, Floats]:
         with h5py.File(folder / "act.hdf5", "r") as root:
@@ -67,9 +67,19 @@ def samplers(contest: Contest) -> Iterator[tuple[str, Sampler]]:
     kept = h5py.File(folder / "act.hdf5", "r")
     sets = [kept[f"observations/images/{name}"] for name in CAMERAS]
     yield "ACT HDF5, kept open", lambda t: (np.stack([s[t] for s in sets]), kept["action"][t : t + CHUNK])
-    buffer = zarr.open_group(str(folder / "replay_buffer.zarr"), mode="r")["data"]
-    frames, actions = [buffer[name] for name in CAMERAS], buffer["action"]
-    yield "diffusion_policy buffer", lambda t: (np.stack([a[t] for a in frames]), actions[t : t + CHUNK])
+    yield (
+        "diffusion_policy buffer",
+        _of_zarr(folder / "replay_buffer.zarr", [f"data/{n}" for n in CAMERAS], "data/action"),
+    )
+
+
+def _of_zarr(store: Path, images: list[str], actions: str) -> Sampler:
+    """zarr-python alone, on arrays that stay open."""
+    frames, action = (
+        [zarr.open_array(store, path=name, mode="r") for name in images],
+        zarr.open_array(store, path=actions),
+    )
+    return lambda t: (np.stack([np.asarray(a[t]) for a in frames]), np.asarray(action[t : t + CHUNK]))
 
 
 def read_all(contest: Contest, peers: list[Peer], limit_s: float, rounds: int = 5, samples: int = 30) -> list[Read]:
