@@ -14,6 +14,7 @@ from calibration.arm import ArmCalibration, write_whole
 from calibration.capture import Read, disagreement, fit_gripper, fit_joint, hold_still
 from calibration.gripper import GripperCalibration
 from calibration.pose_check import CLOSED, OPEN, Doubt, PoseCheck
+from calibration.report import ArmReport
 from il_robot import strict_yaml
 from il_robot.errors import BadInput, nearest
 
@@ -65,17 +66,6 @@ class Progress:
 
     def save(self, path: Path) -> None:
         write_whole(path, asdict(self))
-
-
-@dataclass(frozen=True)
-class ArmReport:
-    """What a calibration found out about one arm; written beside it."""
-
-    residual_rad: dict[str, float]
-    """By joint: how far the poses are from one straight line."""
-    sign_changed: tuple[str, ...]
-    zero_moved_rad: dict[str, float]
-    """By joint: against the calibration before."""
 
 
 def capture_arm(

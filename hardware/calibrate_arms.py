@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from calibration.arm import ArmScale, RigCalibration, save_calibration, write_whole
-from calibration.guide import ArmReport, Poses, Progress, Tell, capture_arm, fit_arm, pair_disagreement
+from calibration.arm import ArmScale, RigCalibration, save_calibration
+from calibration.guide import Poses, Progress, Tell, capture_arm, fit_arm, pair_disagreement
+from calibration.report import Report, add_to_report
+from calibration.state import ARMS, unfinished_file
 from hardware.bus import REPLY_S
 from hardware.free_arm import free_arm
 from hardware.wiring import Wiring, check_limits
 from il_robot.rig import Arm, Rig
-
-
-@dataclass(frozen=True)
-class CalibrationReport:
-    """``calibration.report.yaml``: how good the numbers are."""
-
-    arms: dict[str, ArmReport]
-    pairs_apart: dict[str, dict[str, float]]
-    """By pair and joint, grippers aside: leader against follower in the same poses [rad]."""
 
 
 def calibrate_arms(
@@ -32,13 +25,13 @@ def calibrate_arms(
     tell: Tell,
     path: Path,
     reply_s: float = REPLY_S,
-) -> CalibrationReport:
+) -> Report:
     """Leads through every arm and writes ``path`` (calibration.yaml) and a report beside it.
 
     Started again after an interruption it goes on where it was. Raises BadInput or Fault; ``path`` is written only
     when every arm is done, and the rig can be driven with it.
     """
-    unfinished = path.with_suffix(".unfinished.yaml")
+    unfinished = unfinished_file(path, ARMS)
     for pair in rig.arms:
         for name in (pair.follower, pair.leader):
             poses.check([j for j in pair.joint_names if j in prior.arm(name).joints])
@@ -46,23 +39,20 @@ def calibrate_arms(
     progress = Progress.resume(unfinished)
     fitted = {name: fit_arm(name, arm, poses, progress) for name, arm in prior.arms.items()}
     calibration = replace(prior, arms={name: fit[0] for name, fit in fitted.items()})
-    report = CalibrationReport(
-        {name: fit[1] for name, fit in fitted.items()},
-        {
-            pair.name: pair_disagreement(
-                pair.joint_names,
-                (pair.leader, calibration.arm(pair.leader)),
-                (pair.follower, calibration.arm(pair.follower)),
-                poses,
-                progress,
-            )
-            for pair in rig.arms
-        },
-    )
+    apart = {
+        pair.name: pair_disagreement(
+            pair.joint_names,
+            (pair.leader, calibration.arm(pair.leader)),
+            (pair.follower, calibration.arm(pair.follower)),
+            poses,
+            progress,
+        )
+        for pair in rig.arms
+    }
     for pair in rig.arms:
         check_limits(pair, wiring, calibration)  # else no command takes the rig any more
     save_calibration(path, calibration)
-    write_whole(path.with_suffix(".report.yaml"), _plain(report))
+    report = add_to_report(path, arms={name: fit[1] for name, fit in fitted.items()}, pairs_apart=apart)
     unfinished.unlink()
     return report
 
@@ -82,10 +72,3 @@ def capture(
 
         limits = {s.joint: (s.lower_ticks, s.upper_ticks) for s in wiring.chain(name) if s.shadow_of is None}
         capture_arm(name, read, joints, prior.arm(name), poses, tell, path, limits)
-
-
-def _plain(report: CalibrationReport) -> dict[str, object]:
-    plain = asdict(report)
-    for arm in plain["arms"].values():
-        arm["sign_changed"] = list(arm["sign_changed"])
-    return plain

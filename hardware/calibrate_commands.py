@@ -9,6 +9,7 @@ from pathlib import Path
 
 from calibration.arm import save_calibration
 from calibration.guide import Poses
+from calibration.report import report_of
 from calibration.rig_file import load_rig
 from calibration.rig_folder import file_of_rig
 from hardware.wiring import load_wiring
@@ -41,7 +42,7 @@ def calibrate_arms(*, rig: str = "aloha", out: Path | None = None) -> int:
     for pair, apart in report.pairs_apart.items():
         joint = max(apart, key=lambda name: apart[name])
         print(f"{pair}: leader and follower agree within {apart[joint]:.3f} rad (worst: {joint})")
-    print(f"written: {path}, {path.with_suffix('.report.yaml')}")
+    print(f"written: {path}, {report_of(path)}")
     return 0
 
 

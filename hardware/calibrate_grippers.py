@@ -7,6 +7,7 @@ from pathlib import Path
 
 from calibration.arm import RigCalibration, save_calibration
 from calibration.guide import Poses, Progress, Tell, fit_grippers
+from calibration.state import GRIPPERS, unfinished_file
 from hardware.bus import REPLY_S
 from hardware.calibrate_arms import capture
 from hardware.wiring import Wiring
@@ -24,7 +25,7 @@ def calibrate_grippers(
     pairs = {name: pair for pair in rig.arms for name in (pair.follower, pair.leader) if prior.arm(name).grippers}
     if not pairs:
         raise BadInput(f"rig {rig.name}: its calibration.yaml knows no gripper")
-    unfinished = path.with_suffix(".grippers.unfinished.yaml")
+    unfinished = unfinished_file(path, GRIPPERS)
     for name, pair in pairs.items():
         capture(name, pair, wiring, prior, Poses(()), tell, unfinished, reply_s)
     progress = Progress.resume(unfinished)

@@ -51,7 +51,7 @@ def write_lab(rig: str, folder: Path) -> Path:
     devices.mkdir(parents=True)
     source = file_of_rig(rig, "hardware.yaml")
     for path in source.parent.glob("*.yaml"):
-        if ".unfinished." not in path.name and path.name != source.name:
+        if not {".unfinished", ".report"} & set(path.suffixes) and path.name != source.name:
             shutil.copy(path, folder)
     wiring = yaml.safe_load(source.read_text(encoding="utf-8"))
     for name, arm in wiring["arms"].items():
