@@ -25,6 +25,7 @@ from il_robot.training.loader import Choice, batches
 from il_robot.training.optimiser import Optimiser, learning_rate
 from il_robot.training.recipe import Recipe
 from il_robot.training.stopping import StopRequest
+from il_robot.training.stopwatch import Stopwatch
 from il_robot.training.study import memorise, prepare
 from il_robot.training.windows import Windows
 
@@ -64,32 +65,6 @@ class Result:
     """CPU time in the loop, all threads of this process, with that of the sessions before it was resumed."""
     stopped: bool
     """Somebody asked it to stop before the last step."""
-
-
-class _Clock:
-    """Wall and CPU time of the loop, and the share of it spent waiting for data."""
-
-    def __init__(self, cpu_s: float) -> None:
-        """``cpu_s`` was used before, in sessions that were stopped."""
-        self._begin, self._cpu_begin = time.perf_counter(), time.process_time() - cpu_s
-        self._waited = 0.0
-        self._steps = 0
-
-    def got_data(self, since: float) -> None:
-        self._waited += time.perf_counter() - since
-        self._steps += 1
-
-    @property
-    def cpu_s(self) -> float:
-        return time.process_time() - self._cpu_begin
-
-    @property
-    def steps_per_s(self) -> float:
-        return self._steps / max(1e-9, time.perf_counter() - self._begin)
-
-    @property
-    def waiting(self) -> float:
-        return self._waited / max(1e-9, time.perf_counter() - self._begin)
 
 
 class Training:
@@ -157,7 +132,7 @@ class Training:
         came from; the last save is then still good.
         """
         journal = Journal(self._run, self.step, listener) if self._world.first else None
-        clock, last = _Clock(self._cpu_s), self._recipe.steps
+        clock, last = Stopwatch(self._cpu_s), self._recipe.steps
         made = batches(self._choice, self.step, last, self._recipe.workers, self._device.type == "cuda")
         stopped = False
         with StopRequest() as stop, closing(made):
@@ -193,7 +168,7 @@ class Training:
             raise Fault(f"loss is {means[0]} at training step {self.step}: {whose}")
         return dict(zip(mine, means, strict=True)), anybody > 0
 
-    def _log(self, journal: Journal | None, clock: _Clock) -> None:
+    def _log(self, journal: Journal | None, clock: Stopwatch) -> None:
         last = self._recipe.steps
         if self.step % max(1, last // LOGS) and self.step < last - 1:
             return
@@ -209,7 +184,7 @@ class Training:
                 cpu_s=round(clock.cpu_s, 3),
             )
 
-    def _save(self, journal: Journal | None, clock: _Clock) -> tuple[float | None, float | None]:
+    def _save(self, journal: Journal | None, clock: Stopwatch) -> tuple[float | None, float | None]:
         """Validation loss and held share of the averaged weights, which are kept. Only the first process does it."""
         if journal is None:
             return None, None

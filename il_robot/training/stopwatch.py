@@ -1,0 +1,31 @@
+"""How fast a run learns, what it costs, and how much of its time it waits for data."""
+
+from __future__ import annotations
+
+import time
+
+
+class Stopwatch:
+    """Wall and CPU time of the loop, and the share of it spent waiting for data."""
+
+    def __init__(self, cpu_s: float) -> None:
+        """``cpu_s`` was used before, in sessions that were stopped."""
+        self._begin, self._cpu_begin = time.perf_counter(), time.process_time() - cpu_s
+        self._waited = 0.0
+        self._steps = 0
+
+    def got_data(self, since: float) -> None:
+        self._waited += time.perf_counter() - since
+        self._steps += 1
+
+    @property
+    def cpu_s(self) -> float:
+        return time.process_time() - self._cpu_begin
+
+    @property
+    def steps_per_s(self) -> float:
+        return self._steps / max(1e-9, time.perf_counter() - self._begin)
+
+    @property
+    def waiting(self) -> float:
+        return self._waited / max(1e-9, time.perf_counter() - self._begin)
