@@ -7,6 +7,7 @@ goal); the time to sleep when no servo has torque any more.
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -25,6 +26,8 @@ from trajectory_msgs.msg import JointTrajectory
 from hardware.emulated_bus import EmulatedBus
 from hardware.emulated_lab import Hands, open_lab, write_lab
 from hardware.emulated_rig import EmulatedRig
+from il_robot.episodes.reader import Episode
+from il_robot.rig import PedalButtons
 from il_robot.types import Gate
 from il_robot_ros import messages, topics
 from il_robot_ros.graph_process import GRACE_S
@@ -35,7 +38,7 @@ class Run:
     """A run that drives, with hands at its leader; the steps that it publishes."""
 
     def __init__(self, lab: Path, emulated: EmulatedRig, launcher: subprocess.Popen[bytes]) -> None:
-        self.emulated, self.launcher = emulated, launcher
+        self.emulated, self.launcher, self.data = emulated, launcher, lab.parent / "data"
         (self.follower,) = (bus for name, bus in emulated.buses.items() if name.startswith("follower"))
         self.held_ns: list[int] = []
         """The stamps of steps that hold."""
@@ -56,7 +59,11 @@ class Run:
         """``kill -9`` for one process, or the launcher."""
         if node == "launcher":
             self.launcher.kill()
-            return
+        else:
+            os.kill(self.process(node), signal.SIGKILL)
+
+    def process(self, node: str) -> int:
+        """Its number."""
         for entry in Path("/proc").glob("[0-9]*/cmdline"):
             try:
                 session = int((entry.parent / "stat").read_text().rpartition(")")[2].split()[3])
@@ -64,7 +71,14 @@ class Run:
             except OSError:
                 continue  # it ended meanwhile
             if named and session == self.launcher.pid:
-                os.kill(int(entry.parent.name), signal.SIGKILL)
+                return int(entry.parent.name)
+        raise SystemExit(f"{node} does not run")
+
+    def record(self) -> None:
+        """The operator presses the pedal; an episode is recorded for two seconds."""
+        self.emulated.pedal.tap(PedalButtons().record)
+        wait_until(lambda: bool(list(self.data.glob("*.zarr"))), "an episode begins", 0.02)
+        time.sleep(2.0)
 
     def limp(self) -> bool:
         return not any(s["Torque_Enable"] for bus in self.emulated.buses.values() for s in bus.do("state").values())
@@ -93,7 +107,7 @@ def run_of(graph: str, sleeps: bool = True) -> Iterator[Run]:
         stack.enter_context(emulated)
         stack.enter_context(Hands(described, wiring, calibration, emulated).at_work())
         log = stack.enter_context((lab / "log").open("w"))
-        arguments = [f"rig:={lab}"] + ([f"dataset:={name}/data"] if graph == "collect" else [])
+        arguments = [f"rig:={lab}"] + ([f"dataset:={lab.parent / 'data'}"] if graph == "collect" else [])
         launcher = subprocess.Popen(
             [sys.executable, "-m", "il_robot.cli", "launch", graph, *arguments],
             stdin=subprocess.DEVNULL,
@@ -162,6 +176,20 @@ def pedal_pulled() -> tuple[float | None, float]:
         return run.held_ns[0] / 1e9 - began_s, wait_until(run.limp, "every arm is asleep", 0.02) - began_s
 
 
+def disk_full() -> tuple[float | None, float]:
+    """The kernel refuses every further byte of the recorder's, as a full disk does; what was recorded is whole."""
+    with run_of("collect") as run:
+        run.record()
+        began_s = time.time()
+        recorder = run.process("recorder")
+        resource.prlimit(recorder, resource.RLIMIT_FSIZE, (1, resource.prlimit(recorder, resource.RLIMIT_FSIZE)[1]))
+        slept_s = wait_until(run.limp, "every arm is asleep", 0.02) - began_s
+        (path,) = run.data.glob("*.zarr")
+        if not (episode := Episode(path)).steps or episode.recorded.fault is None:
+            raise SystemExit(f"{path}: {episode.steps} steps, fault {episode.recorded.fault}")
+        return next(stamp / 1e9 - began_s for stamp in run.held_ns if stamp / 1e9 > began_s), slept_s
+
+
 def arms_killed() -> tuple[float | None, float]:
     """Nobody is left who could bring the arms to sleep: they keep their torque."""
     with run_of("teleop", sleeps=False) as run:
@@ -186,6 +214,7 @@ def measure(rounds: int) -> Iterator[Times]:
         ("the arms' process is killed", 0.25, None, arms_killed),
         ("the cameras' process is killed", None, ends_s, lambda: killed("cameras")),
         ("the recorder is killed", 1.05, ends_s, lambda: killed("recorder", "collect")),
+        ("the disk fills up", 1.05, ends_s, disk_full),
         ("the launcher is killed", None, STOP_S, lambda: killed("launcher")),
         ("Ctrl-C", None, STOP_S, asked_to_stop),
     )
