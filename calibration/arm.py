@@ -5,9 +5,11 @@ The file is ``calibration.yaml`` beside the rig's ``rig.yaml``; its digest goes 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -57,13 +59,14 @@ class ArmCalibration:
     def for_joints(self, names: Sequence[str], arm: str) -> ArmScale:
         """The numbers in the order of ``names``. Raises BadInput naming ``arm`` when one is missing or left over."""
         known: dict[str, JointCalibration | GripperCalibration] = {**self.joints, **self.grippers}
+        where = f"calibration.yaml: arm {arm}"
         if twice := sorted(set(self.joints) & set(self.grippers)):
-            raise BadInput(f"calibration of {arm}: both joint and gripper: {', '.join(twice)}")
-        for name in names:
-            if name not in known:
-                raise BadInput(f"calibration of {arm} lacks joint {name!r}; {nearest(name, known)}")
+            raise BadInput(f"{where}: {twice[0]!r} is among its joints and its grippers; allowed: one of them")
+        missing = [name for name in names if name not in known]
         if extra := sorted(set(known) - set(names)):
-            raise BadInput(f"calibration of {arm} has unknown joints {', '.join(extra)}; {nearest(extra[0], names)}")
+            raise BadInput(f"{where}: joint {extra[0]!r} is not in rig.yaml; {nearest(extra[0], missing or names)}")
+        if missing:
+            raise BadInput(f"{where}: joint {missing[0]!r} of rig.yaml is missing")
         return ArmScale(
             np.array([known[name].origin_ticks for name in names], np.float64),
             np.array([known[name].scale for name in names], np.float64),
@@ -85,12 +88,12 @@ class RigCalibration:
 
     def __post_init__(self) -> None:
         if self.version != VERSION:
-            raise BadInput(f"calibration version {self.version}: this program reads version {VERSION}")
+            raise BadInput(f"version {self.version}; allowed: {VERSION}, which this program reads")
 
     def arm(self, name: str) -> ArmCalibration:
         """Raises BadInput when the arm was never calibrated."""
         if name not in self.arms:
-            raise BadInput(f"no calibration for arm {name!r}; {nearest(name, self.arms)}")
+            raise BadInput(f"calibration.yaml: no arm {name!r}; {nearest(name, self.arms)}")
         return self.arms[name]
 
     def digest(self) -> str:
@@ -108,11 +111,29 @@ def save_calibration(path: Path, calibration: RigCalibration) -> None:
     write_whole(path, asdict(calibration))
 
 
+def update_calibration(
+    path: Path, start: RigCalibration, change: Callable[[RigCalibration], RigCalibration]
+) -> RigCalibration:
+    """Changes the calibration in ``path``, or ``start`` where there is no file yet, and writes it there.
+
+    It is read again for that: another program may have written another part of it meanwhile. Raises BadInput or Fault.
+    """
+    calibration = change(load_calibration(path) if path.exists() else start)
+    save_calibration(path, calibration)
+    return calibration
+
+
 def write_whole(path: Path, data: dict[str, Any]) -> None:
-    """Writes YAML in one piece: a crash, or a full disk, leaves the old file. Raises Fault."""
+    """Writes YAML in one piece: a crash, a power cut or a full disk leaves the old file. Raises Fault."""
     fresh = path.with_suffix(".new")
     try:
-        fresh.write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
+        with fresh.open("w", encoding="utf-8") as file:
+            yaml.safe_dump(data, file, sort_keys=False, default_flow_style=None)
+            file.flush()
+            os.fsync(file.fileno())
         fresh.replace(path)
     except OSError as error:
-        raise Fault(f"{path}: {error.strerror}; the file of before is still there") from None
+        with contextlib.suppress(OSError):
+            fresh.unlink()
+        before = "; the file of before is still there" if path.exists() else ""
+        raise Fault(f"{path}: {error.strerror}{before}") from None

@@ -56,10 +56,12 @@ def check_meanings(keys: Mapping[str, int], buttons: PedalButtons) -> None:
     for key, button in keys.items():
         if button not in meanings:
             allowed = ", ".join(f"{number} {meanings[number]}" for number in sorted(meanings))
-            raise BadInput(f"pedal: key {key}: button {button} means nothing in rig.yaml; allowed: {allowed}")
+            raise BadInput(
+                f"hardware.yaml: pedal: key {key}: button {button} means nothing in rig.yaml; allowed: {allowed}"
+            )
     if buttons.takeover is not None and buttons.takeover not in keys.values():
         allowed = f"a key for {buttons.takeover}, or takeover: null in rig.yaml where nobody ever takes over"
-        raise BadInput(f"pedal: no key is button {buttons.takeover} (takeover); allowed: {allowed}")
+        raise BadInput(f"hardware.yaml: pedal: no key is button {buttons.takeover} (takeover); allowed: {allowed}")
 
 
 def grab(device: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -145,10 +146,10 @@ class Wiring:
     def chain(self, arm: str) -> tuple[Servo, ...]:
         """The servos of the arm called ``arm`` (``follower_left``). Raises BadInput."""
         if arm not in self.arms:
-            raise BadInput(f"no arm {arm!r} in hardware.yaml; {nearest(arm, self.arms)}")
+            raise BadInput(f"hardware.yaml: no arm {arm!r}; {nearest(arm, self.arms)}")
         key = self.arms[arm].chain
         if key not in self.chains:
-            raise BadInput(f"arm {arm}: no chain {key!r} in hardware.yaml; {nearest(key, self.chains)}")
+            raise BadInput(f"hardware.yaml: arm {arm}: no chain {key!r}; {nearest(key, self.chains)}")
         return self.chains[key]
 
 
@@ -156,66 +157,74 @@ def load_wiring(rig: Rig, name: str) -> tuple[Wiring, RigCalibration]:
     """hardware.yaml and calibration.yaml of the rig called ``name``, checked against it. Raises BadInput."""
     wiring = strict_yaml.load(file_of_rig(name, "hardware.yaml"), Wiring)
     calibration = load_calibration(file_of_rig(name, "calibration.yaml"))
-    check_wiring(rig, wiring, calibration)
+    try:
+        check_wiring(rig, wiring, calibration)
+    except BadInput as error:
+        raise BadInput(f"{file_of_rig(name, 'hardware.yaml').parent}/{error}") from None
     return wiring, calibration
 
 
 def check_wiring(rig: Rig, wiring: Wiring, calibration: RigCalibration) -> None:
-    """Whether rig, wiring and calibration speak of the same arms, joints, limits and cameras. Raises BadInput."""
-    expected = [name for arm in rig.arms for name in (arm.follower, arm.leader)]
-    for what, found in (("hardware.yaml", wiring.arms), ("calibration.yaml", calibration.arms)):
-        if missing := [name for name in expected if name not in found]:
-            raise BadInput(f"{what} of rig {rig.name} lacks arm {missing[0]!r}; {nearest(missing[0], found)}")
-        if extra := [name for name in found if name not in expected]:
-            raise BadInput(f"{what} has an arm {extra[0]!r} unknown to rig {rig.name}; {nearest(extra[0], expected)}")
+    """Whether rig, wiring and calibration speak of the same arms, joints, limits and cameras. Raises BadInput, which
+    begins with the file to correct."""
+    arms = [name for arm in rig.arms for name in (arm.follower, arm.leader)]
+    _same("hardware.yaml: arm", wiring.arms, arms)
+    _same("hardware.yaml: camera", wiring.cameras, rig.camera_names)
+    _same("calibration.yaml: arm", calibration.arms, arms)
     if unknown := [chain for chain in wiring.gravity if chain not in wiring.chains]:
-        raise BadInput(f"gravity: no chain {unknown[0]!r}; {nearest(unknown[0], wiring.chains)}")
+        raise BadInput(f"hardware.yaml: gravity: no chain {unknown[0]!r}; {nearest(unknown[0], wiring.chains)}")
     for arm in rig.arms:
         for name in (arm.follower, arm.leader):
             _check_chain(name, arm, wiring)
         check_limits(arm, wiring, calibration)
-    if set(wiring.cameras) != set(rig.camera_names):
-        odd = sorted(set(wiring.cameras) ^ set(rig.camera_names))
-        raise BadInput(f"rig.yaml and hardware.yaml of {rig.name} disagree on cameras: {', '.join(odd)}")
     if wiring.pedal.kind == "evdev":
         check_meanings(wiring.pedal.keys, rig.pedal)
-    for camera in calibration.cameras:
+    for camera in (*calibration.cameras, *calibration.latency_s):
         if camera not in rig.camera_names:
-            raise BadInput(f"calibration.yaml: intrinsics of {camera!r}; {nearest(camera, rig.camera_names)}")
+            raise BadInput(f"calibration.yaml: no camera {camera!r} in rig.yaml; {nearest(camera, rig.camera_names)}")
     for camera, late_s in calibration.latency_s.items():
-        if camera not in rig.camera_names:
-            raise BadInput(f"calibration.yaml: latency_s of {camera!r}; {nearest(camera, rig.camera_names)}")
         if not abs(late_s) <= LARGEST_LATENCY_S:
             raise BadInput(f"calibration.yaml: latency_s of {camera}: {late_s}; allowed: up to {LARGEST_LATENCY_S} s")
 
 
+def _same(what: str, found: Iterable[str], expected: Iterable[str]) -> None:
+    """Raises BadInput for a name that rig.yaml does not have, most likely misspelt, and for one that is missing."""
+    names, wanted = list(found), list(expected)
+    for name in names:
+        if name not in wanted:
+            missing = [one for one in wanted if one not in names]
+            raise BadInput(f"{what} {name!r} is not in rig.yaml; {nearest(name, missing or wanted)}")
+        if names.count(name) > 1:
+            raise BadInput(f"{what} {name!r} stands twice; allowed: once")
+    if missing := [one for one in wanted if one not in names]:
+        raise BadInput(f"{what} {missing[0]!r} of rig.yaml is missing")
+
+
 def _check_chain(name: str, arm: Arm, wiring: Wiring) -> None:
     chain = wiring.chain(name)
+    where = f"hardware.yaml: arm {name} (chain {wiring.arms[name].chain})"
     ids = [servo.id for servo in chain]
     if twice := sorted({i for i in ids if ids.count(i) > 1}):
-        raise BadInput(f"arm {name}: two servos with id {twice[0]}")
+        raise BadInput(f"{where}: two servos with id {twice[0]}")
     mains = {servo.id: servo for servo in chain if servo.shadow_of is None}
-    joints = [servo.joint for servo in mains.values()]
-    if sorted(joints) != sorted(arm.joint_names):
-        odd = sorted(set(joints) ^ set(arm.joint_names)) or [j for j in joints if joints.count(j) > 1]
-        raise BadInput(f"arm {name}: servos and rig.yaml disagree on joints: {', '.join(odd)}")
+    _same(f"{where}: joint", [servo.joint for servo in mains.values()], arm.joint_names)
     for servo in chain:
         if servo.shadow_of is not None and (
             servo.shadow_of not in mains or mains[servo.shadow_of].joint != servo.joint
         ):
-            raise BadInput(f"arm {name}: servo {servo.id} shadows {servo.shadow_of}, no main servo of {servo.joint}")
+            raise BadInput(f"{where}: servo {servo.id} shadows {servo.shadow_of}, no main servo of {servo.joint}")
     weight = wiring.gravity.get(wiring.arms[name].chain)
     for link in weight.links if weight else ():
         if link.joint not in arm.joint_names:
-            chain_name = wiring.arms[name].chain
-            raise BadInput(f"gravity of {chain_name}: joint {link.joint!r}; {nearest(link.joint, arm.joint_names)}")
+            raise BadInput(f"{where}: gravity: no joint {link.joint!r}; {nearest(link.joint, arm.joint_names)}")
     sleep = wiring.arms[name].sleep
     if len(sleep) != len(arm.joints):
-        raise BadInput(f"arm {name}: sleep has {len(sleep)} values, the arm {len(arm.joints)} joints")
+        joints = ", ".join(arm.joint_names)
+        raise BadInput(f"{where}: sleep has {len(sleep)} values; allowed: {len(arm.joints)}, one for each of {joints}")
     for joint, position in zip(arm.joints, sleep, strict=True):
         if not joint.lower <= position <= joint.upper:
             limits = f"{joint.lower:g} to {joint.upper:g}, its limits in rig.yaml"
-            raise BadInput(f"arm {name}: sleep has {joint.name} at {position:g}; allowed: {limits}")
+            raise BadInput(f"{where}: sleep has {joint.name} at {position:g}; allowed: {limits}")
 
 
 def check_limits(arm: Arm, wiring: Wiring, calibration: RigCalibration) -> None:
@@ -229,19 +238,19 @@ def check_limits(arm: Arm, wiring: Wiring, calibration: RigCalibration) -> None:
         servo, low, high = servos[joint.name], min(a, b), max(a, b)
         if low < servo.lower_ticks - LIMIT_SLACK_TICKS or high > servo.upper_ticks + LIMIT_SLACK_TICKS:
             raise BadInput(
-                f"arm {arm.follower}: joint {joint.name}: limits of rig.yaml are ticks {low}..{high}, "
-                f"its servo {servo.id} reaches {servo.lower_ticks}..{servo.upper_ticks}, {_reach(scale, at, servo)}"
+                f"rig.yaml: arm {arm.name}: joint {joint.name}: its limits are ticks {low}..{high}; "
+                f"allowed: {_reach(scale, at, servo)}, what servo {servo.id} of {arm.follower} reaches"
             )
         # What a servo cannot do, the gate must not promise: it would let goals run ahead of the arm.
         fastest = servo.velocity_limit * table.RAD_S_PER_VELOCITY_UNIT * VELOCITY_SLACK
         if joint.name in calibration.arm(arm.follower).joints and joint.velocity > fastest:
             raise BadInput(
-                f"arm {arm.follower}: joint {joint.name}: velocity {joint.velocity:g} of rig.yaml; "
-                f"its servo {servo.id} goes {fastest:.2f} rad/s at most (velocity_limit {servo.velocity_limit})"
+                f"rig.yaml: arm {arm.name}: joint {joint.name}: velocity {joint.velocity:g}; allowed: {fastest:.2f} "
+                f"rad/s, what servo {servo.id} of {arm.follower} reaches (velocity_limit {servo.velocity_limit})"
             )
 
 
 def _reach(scale: ArmScale, at: int, servo: Servo) -> str:
-    """What the servo of the joint at this place reaches, as rig.yaml would say it."""
+    """What the servo of the joint at this place reaches, as rig.yaml says it."""
     ends = sorted((ticks - scale.zero[at]) * scale.scale[at] for ticks in (servo.lower_ticks, servo.upper_ticks))
-    return f"{ends[0]:.2f} to {ends[1]:.2f} there"
+    return f"{ends[0]:.2f} to {ends[1]:.2f} (ticks {servo.lower_ticks}..{servo.upper_ticks})"

@@ -19,12 +19,30 @@ class Fault(IlRobotError):
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str:
-    """The end of an error line: what is allowed, and the nearest right word if one is near.
+    """The end of an error line: what is allowed, and the right words within one slip of the finger, or else near.
 
     >>> nearest("trnsfer_cube", ["transfer_cube"])
     "did you mean 'transfer_cube'? allowed: transfer_cube"
     """
-    options = sorted(allowed)
+    options = sorted(set(allowed))
     listed = f"allowed: {', '.join(options)}" if options else "nothing is allowed here"
-    close = difflib.get_close_matches(word, options, n=1)
-    return f"did you mean {close[0]!r}? {listed}" if close else listed
+    slips = [option for option in options if _one_slip(word.casefold(), option.casefold())]
+    close = slips or difflib.get_close_matches(word, options, n=1)
+    return f"did you mean {' or '.join(map(repr, close))}? {listed}" if close else listed
+
+
+def _one_slip(first: str, second: str) -> bool:
+    """Whether the two differ by one letter too many, too few or wrong, or by two that changed places: with two or
+    three letters that is too much for a measure of similarity."""
+    begin = _alike(first, second)
+    first, second = first[begin:], second[begin:]
+    end = _alike(first[::-1], second[::-1])
+    first, second = first[: len(first) - end], second[: len(second) - end]
+    return max(len(first), len(second)) <= 1 or (len(first) == 2 and first == second[::-1])
+
+
+def _alike(first: str, second: str) -> int:
+    """How many letters at the beginning are the same."""
+    return next(
+        (at for at, (a, b) in enumerate(zip(first, second, strict=False)) if a != b), min(len(first), len(second))
+    )

@@ -1,19 +1,19 @@
-"""YAML into frozen dataclasses, strictly: a misspelt key, a missing key or a wrong type is one clear line."""
+"""YAML into frozen dataclasses, strictly: a misspelt key, a missing key or a wrong type is one clear line that says
+where it stands."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import is_dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import cattrs
-import cattrs.v
-import yaml
 from cattrs.cols import homogenous_tuple_structure_factory
 
 from il_robot.errors import BadInput, nearest
+from il_robot.yaml_text import Place, read_yaml
 
 T = TypeVar("T")
 
@@ -78,8 +78,44 @@ _CONVERTER.register_structure_hook_func(_is_choice, _choice)
 _CONVERTER.register_structure_hook_factory(_is_list, _list)
 
 
-def _told(error: BaseException, kind: type | None) -> str:
-    return str(error) if isinstance(error, BadInput) else cattrs.v.format_exception(error, kind)
+_Mistake = tuple[Place, str]
+
+
+def _mistakes(error: BaseException, place: Place = ()) -> Iterator[_Mistake]:
+    """What is wrong, and where."""
+    match error:
+        case cattrs.ClassValidationError():
+            attributes, rest = error.group_exceptions()
+            inner: list[tuple[Exception, str | int]] = [(one, note.name) for one, note in attributes]
+            if unknown := [one for one in rest if isinstance(one, cattrs.ForbiddenExtraKeysError)]:
+                # What is missing beside it is most likely what it should have been called.
+                inner = [(one, name) for one, name in inner if not isinstance(one, KeyError)]
+                yield from _unknown(unknown[0], place)
+            rest = [one for one in rest if one not in unknown]
+        case cattrs.IterableValidationError():
+            elements, rest = error.group_exceptions()
+            inner = [(one, note.index) for one, note in elements]
+        case KeyError():
+            yield place, "is missing"
+            return
+        case _:
+            yield place, " ".join(str(error).split())
+            return
+    for one in rest:
+        yield from _mistakes(one, place)
+    for one, key in inner:
+        yield from _mistakes(one, (*place, key))
+
+
+def _unknown(error: cattrs.ForbiddenExtraKeysError, place: Place) -> Iterator[_Mistake]:
+    allowed = [field.name for field in fields(error.cl)] if is_dataclass(error.cl) else []
+    for key in sorted(error.extra_fields):
+        yield (*place, key), f"no such key; {nearest(key, allowed)}"
+
+
+def _named(place: Place) -> str:
+    """As it is read: ``chains.follower[0].p_gain``."""
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place).removeprefix(".")
 
 
 def _odd_key(data: Any) -> str | None:
@@ -89,53 +125,49 @@ def _odd_key(data: Any) -> str | None:
     return next(here, None) or next(filter(None, map(_odd_key, values)), None)
 
 
-def _not_finite(data: Any, place: str = "") -> Iterator[str]:
+def _not_finite(data: Any, place: Place = ()) -> Iterator[_Mistake]:
     """Where in ``data`` a number is infinite or none."""
     if isinstance(data, float) and not math.isfinite(data):
-        yield f"{place}: {data}"
+        yield place, f"{data}; allowed: finite numbers"
     elif isinstance(data, dict):
         for key, value in data.items():
-            yield from _not_finite(value, f"{place}.{key}")
+            yield from _not_finite(value, (*place, key))
     elif isinstance(data, list):
         for number, value in enumerate(data):
-            yield from _not_finite(value, f"{place}[{number}]")
+            yield from _not_finite(value, (*place, number))
 
 
 def structure(data: Any, cls: type[T], where: str) -> T:
-    """``data`` (what YAML or JSON gave) as a ``cls``. Raises BadInput naming ``where``, the key and the cause."""
-    if odd := _odd_key(data):
-        raise BadInput(
-            f"{where}: key {odd}: not a text; put it in quotes (YAML reads on, off, yes and no as true or false)"
-        )
-    if is_dataclass(cls) and not isinstance(data, dict):
-        raise BadInput(f"{where}: {'nothing' if data is None else type(data).__name__} where keys and values belong")
-    try:
-        return _CONVERTER.structure(data, cls)
-    except cattrs.BaseValidationError as error:
-        causes = cattrs.transform_error(error, path=where, format_exception=_told)
-        raise BadInput(" ".join("; ".join(causes).split())) from None
-    except BadInput as error:
-        raise BadInput(f"{where}: {error}") from None
-
-
-class _Loader(yaml.SafeLoader):
-    """Refuses a key that stands twice; YAML would take the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<"]
-        if twice := sorted({key for key in keys if keys.count(key) > 1}):
-            raise yaml.constructor.ConstructorError(None, None, f"{twice[0]!r} stands twice", node.start_mark)
-        return super().construct_mapping(node, deep)
+    """``data`` (what YAML or JSON gave) as a ``cls``. Raises BadInput naming ``where`` (if
+    anything), the key and the cause."""
+    return _structured(data, cls, lambda place: where)
 
 
 def load(path: Path, cls: type[T]) -> T:
-    """The YAML file at ``path`` as a ``cls``; its numbers are finite. Raises BadInput."""
+    """The YAML file at ``path`` as a ``cls``; its numbers are finite. Raises BadInput: file, line and column, cause."""
+    text = read_yaml(path)
+    if mistake := next(_not_finite(text.data), None):
+        raise _line(text.at, [mistake])
+    return _structured(text.data, cls, text.at)
+
+
+def _structured(data: Any, cls: type[T], at: Callable[[Place], str]) -> T:
+    """``at``: what an error line says of where a place is, before it names the place."""
+    if odd := _odd_key(data):
+        quoted = "not a text; put it in quotes (YAML reads on, off, yes and no as true or false)"
+        raise BadInput(f"{at(())}: key {odd}: {quoted}")
+    if is_dataclass(cls) and not isinstance(data, dict):
+        found = "nothing" if data is None else type(data).__name__
+        raise BadInput(f"{at(())}: {found} where keys and values belong")
     try:
-        data = yaml.load(path.read_text(encoding="utf-8"), _Loader)
-    except OSError as error:
-        raise BadInput(f"{path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path}: not YAML: {' '.join(str(error).split())}") from None
-    if place := next(_not_finite(data), None):
-        raise BadInput(f"{path}{place}; allowed: finite numbers")
-    return structure(data, cls, str(path))
+        return _CONVERTER.structure(data, cls)
+    except (cattrs.BaseValidationError, BadInput) as error:
+        raise _line(at, list(_mistakes(error))) from None
+
+
+def _line(at: Callable[[Place], str], mistakes: Sequence[_Mistake]) -> BadInput:
+    """The first mistake, and how many there are: what an anchor repeats counts once."""
+    place, what = mistakes[0]
+    several = len({(at(place), what) for place, what in mistakes})
+    named = ": ".join(part for part in (at(place), " ".join(_named(place).split()), what) if part)
+    return BadInput(f"{named} (the first of {several} mistakes)" if several > 1 else named)

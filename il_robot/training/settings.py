@@ -137,8 +137,8 @@ def _changed(network: Config, recipe: Recipe, settings: Mapping[str, Any]) -> tu
             inner = inner[parent]
         inner[name] = value
     return (
-        strict_yaml.structure(data["network"], type(network), "network"),
-        strict_yaml.structure(data["recipe"], Recipe, "recipe"),
+        strict_yaml.structure(data["network"], type(network), ""),
+        strict_yaml.structure(data["recipe"], Recipe, ""),
     )
 
 

@@ -38,7 +38,7 @@ def test_the_digest_changes_with_any_number() -> None:
         ("zero_ticks", "zero_tick", "zero_tick"),
         ("sign: 1", "sign: 0", "allowed: 1, -1"),
         ("2048.0", "'2048'", "'2048' is not a number"),
-        ("version: 1", "version: 2", "reads version 1"),
+        ("version: 1", "version: 2", "version 2; allowed: 1"),
         ("closed_ticks: 1643.0, ", "", "closed_ticks"),
     ],
 )

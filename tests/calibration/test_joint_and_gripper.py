@@ -59,10 +59,10 @@ def test_finger_distance_is_the_published_one() -> None:
         (lambda: GripperCalibration(1000, 2000, horn_m=0.02), "both or neither"),
         (lambda: GripperCalibration(1000, 2000, horn_m=0.04, rod_m=0.02), "at most rod_m"),
         (lambda: GripperCalibration(1000, 2000).finger_m(0.5), "finger distance needs"),
-        (lambda: ArmCalibration({"waste": JointCalibration()}).for_joints(["waist"], "x"), "did you mean 'waste'"),
+        (lambda: ArmCalibration({"waste": JointCalibration()}).for_joints(["waist"], "x"), "did you mean 'waist'"),
         (
             lambda: ArmCalibration({"a": JointCalibration(), "b": JointCalibration()}).for_joints(["a"], "x"),
-            "unknown joints b",
+            "joint 'b' is not in rig.yaml",
         ),
     ],
 )

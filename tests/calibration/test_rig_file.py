@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from calibration.capture import SIGN_SPREAD_RAD
 from calibration.guide import Poses
 from calibration.rig_file import RIGS, load_rig, rig_names
 from il_robot import strict_yaml
@@ -20,7 +22,7 @@ from il_robot.errors import BadInput
         ("velocity: 5.0", "velocity: .inf", r"velocity: inf; allowed: finite numbers"),
         ("velocity: 5.0", "velocity: -5.0", "velocity -5.0 must be above 0"),
         ("velocity: 5.0", "velocity: 5.0, velocity: 6.0", "'velocity' stands twice"),
-        ("velocity: 5.0", "velocty: 5.0", "velocity; extra fields found [(]velocty[)]"),
+        ("velocity: 5.0", "velocty: 5.0", "velocty: no such key; did you mean 'velocity'"),
         ("lower: 0.0, upper: 1.0", "lower: -180, upper: 180", "limits -180 to 180; allowed: -12.6 to 12.6 rad"),
         ("lower: 0.0, upper: 1.0", "lower: 0.0, upper: .nan", "upper: nan; allowed: finite"),
         ("lower: 0.0, upper: 1.0", "lower: 1.0, upper: 0.0", "lower 1.0 must be below upper 0.0"),
@@ -51,6 +53,13 @@ def test_a_wrong_unit_or_an_impossible_limit_is_one_line(
     with pytest.raises(BadInput, match=told) as raised:
         load_rig(str(tmp_path))
     assert "\n" not in str(raised.value) and str(tmp_path) in str(raised.value)
+
+
+@pytest.mark.parametrize("rig", ["aloha", "koch"])
+def test_the_poses_of_a_rig_show_which_way_every_joint_turns(rig: str) -> None:
+    poses = strict_yaml.load(RIGS / rig / "poses.yaml", Poses).poses
+    for joint in poses[0].angles:
+        assert np.ptp([pose.angles[joint] for pose in poses]) > 2 * SIGN_SPREAD_RAD, joint
 
 
 @pytest.mark.parametrize(

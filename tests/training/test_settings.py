@@ -200,7 +200,7 @@ def test_the_command_line_says_it_in_one_line_and_exits_with_2(
 def test_settings_are_checked_before_the_dataset_is_opened(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["train", "act", str(tmp_path / "none"), "--out", str(tmp_path / "run")]
     assert main([*command, "--steps", "5", "--set", "clip=0.5,0", "width=128"]) == 2
-    assert capsys.readouterr().err == "error: clip=0: clip 0.0; allowed: above 0 and finite @ recipe\n"
+    assert capsys.readouterr().err == "error: clip=0: clip 0.0; allowed: above 0 and finite\n"
     assert main([*command, "--set", "width=130,128", "heads=4"]) == 2
     assert capsys.readouterr().err.startswith("error: width=130: act: width 130 must be a multiple of 4")
 
