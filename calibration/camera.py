@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibration.intrinsics import CameraIntrinsics
+from calibration.report import CameraReport
 from il_robot.errors import BadInput
 from il_robot.types import Image
 
@@ -45,40 +46,52 @@ class Board:
 
 @dataclass(frozen=True)
 class BoardView:
-    """The board's inner corners in one image, n of them."""
+    """The board's inner corners in one image, n of them; perhaps none."""
 
     corners: NDArray[np.float32]
     """(n, 2) [px]."""
-    points: NDArray[np.float32]
-    """(n, 3) on the board [m]."""
+    ids: NDArray[np.int64]
+    """(n,) which corners of the board."""
+
+    @property
+    def usable(self) -> bool:
+        """Whether it shows enough of the board."""
+        return len(self.ids) >= MIN_CORNERS
 
 
-def find_board(image: Image, board: Board) -> BoardView | None:
-    """The board in an (H, W, 3) RGB image; None when fewer than 8 corners are seen."""
+def find_board(image: Image, board: Board) -> BoardView:
+    """What an (H, W, 3) RGB image shows of the board."""
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     corners, ids, _, _ = cv2.aruco.CharucoDetector(board.charuco).detectBoard(grey)
-    if ids is None or len(ids) < MIN_CORNERS:
-        return None
-    points = np.asarray(board.charuco.getChessboardCorners(), np.float32)[ids.ravel()]
-    return BoardView(np.asarray(corners, np.float32).reshape(-1, 2), points)
+    if ids is None:
+        return BoardView(np.empty((0, 2), np.float32), np.empty(0, np.int64))
+    return BoardView(np.asarray(corners, np.float32).reshape(-1, 2), np.asarray(ids, np.int64).ravel())
 
 
-def find_intrinsics(views: Sequence[BoardView], width: int, height: int) -> CameraIntrinsics:
-    """Intrinsics from at least 10 views that together cover the image.
+def covered(views: Sequence[BoardView], width: int, height: int) -> tuple[float, float]:
+    """The share of the image's width and of its height that the corners of all views span."""
+    across, down = np.ptp(np.concatenate([view.corners for view in views]), axis=0) / (width, height)
+    return float(across), float(down)
+
+
+def find_intrinsics(
+    views: Sequence[BoardView], board: Board, width: int, height: int
+) -> tuple[CameraIntrinsics, CameraReport]:
+    """Intrinsics from at least 10 views that together cover the image, and how well they fit.
 
     Raises BadInput when the views are too few, too central, or do not fit a camera within 1 px.
     """
     if len(views) < MIN_VIEWS:
         raise BadInput(f"{len(views)} views of the board; at least {MIN_VIEWS} are needed")
-    corners = np.concatenate([view.corners for view in views])
-    covered = np.ptp(corners, axis=0) / (width, height)
-    if covered.min() < MIN_COVERED:
+    across, down = covered(views, width, height)
+    if min(across, down) < MIN_COVERED:
         raise BadInput(
-            f"the board was seen in {covered[0]:.0%} of the width and {covered[1]:.0%} of the height; "
+            f"the board was seen in {across:.0%} of the width and {down:.0%} of the height; "
             f"show it in the corners too (at least {MIN_COVERED:.0%})"
         )
-    error, matrix, distortion, _, _ = cv2.calibrateCamera(
-        [view.points for view in views],
+    points = np.asarray(board.charuco.getChessboardCorners(), np.float32)
+    error, matrix, distortion, _, _, within, _, by_view = cv2.calibrateCameraExtended(
+        [points[view.ids] for view in views],
         [view.corners for view in views],
         (width, height),
         np.eye(3),
@@ -86,7 +99,7 @@ def find_intrinsics(views: Sequence[BoardView], width: int, height: int) -> Came
     )
     if error > MAX_ERROR_PX:
         raise BadInput(f"reprojection error {error:.2f} px (allowed {MAX_ERROR_PX:g}): blurred images or a bent board?")
-    return CameraIntrinsics(
+    found = CameraIntrinsics(
         width,
         height,
         fx=float(matrix[0, 0]),
@@ -96,4 +109,9 @@ def find_intrinsics(views: Sequence[BoardView], width: int, height: int) -> Came
         distortion=tuple(float(value) for value in np.ravel(distortion)[:5]),
         error_px=float(error),
         views=len(views),
+    )
+    deviations = dict(zip(("fx", "fy", "cx", "cy"), np.round(np.ravel(within)[:4], 2).tolist(), strict=True))
+    worst = round(float(np.max(by_view)), 3)
+    return found, CameraReport(
+        len(views), round(float(error), 3), worst, (round(across, 2), round(down, 2)), deviations
     )

@@ -50,6 +50,8 @@ class JointFit:
     calibration: JointCalibration
     residual_rad: float
     """The largest over the poses."""
+    sign_proven: bool
+    """Whether the poses turn it enough to show its sign."""
 
 
 def fit_joint(name: str, ticks: NDArray[np.float64], angles: NDArray[np.float64], prior: JointCalibration) -> JointFit:
@@ -58,9 +60,9 @@ def fit_joint(name: str, ticks: NDArray[np.float64], angles: NDArray[np.float64]
     The sign comes from the direction it moved, or stays as it was when the poses hardly move it.
     Raises BadInput when no zero explains the readings.
     """
-    moved = float(np.ptp(angles))
+    proven = float(np.ptp(angles)) >= SIGN_SPREAD_RAD
     sign = prior.sign
-    if moved >= SIGN_SPREAD_RAD:
+    if proven:
         sign = 1 if float(np.dot(ticks - ticks.mean(), angles - angles.mean())) > 0 else -1
     # Readings a whole turn apart are the same place.
     zeros = ticks - sign * angles / RAD_PER_TICK
@@ -71,7 +73,7 @@ def fit_joint(name: str, ticks: NDArray[np.float64], angles: NDArray[np.float64]
         raise BadInput(
             f"joint {name}: the poses disagree by {residual:.3f} rad (allowed {RESIDUAL_RAD}): was it held as asked?"
         )
-    return JointFit(JointCalibration(round(zero, 2), sign), residual)
+    return JointFit(JointCalibration(round(zero, 2), sign), residual, proven)
 
 
 def fit_gripper(closed_ticks: float, open_ticks: float, prior: GripperCalibration) -> GripperCalibration:

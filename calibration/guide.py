@@ -20,6 +20,8 @@ from il_robot.errors import BadInput, nearest
 
 Tell = Callable[[str], None]
 """Shows an instruction and returns when the operator has done it."""
+Say = Callable[[str], None]
+"""Shows a line and waits for nobody."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,20 @@ class Progress:
         write_whole(path, asdict(self))
 
 
+def steps_of(prior: ArmCalibration, poses: Poses) -> dict[str, str]:
+    """What there is to capture of an arm, each with its instruction."""
+    steps = {pose.name: pose.instruction for pose in poses.poses}
+    return steps | ({CLOSED: "close the gripper fully", OPEN: "open the gripper fully"} if prior.grippers else {})
+
+
+def captured_before(arm: str, prior: ArmCalibration, poses: Poses, progress: Progress) -> list[str]:
+    """Which of those an interrupted calibration left; what cannot all be right is forgotten."""
+    done = progress.captured.setdefault(arm, {})
+    if PoseCheck(prior, poses.poses).contradicts_itself(done):
+        done.clear()
+    return [name for name in steps_of(prior, poses) if name in done]
+
+
 def capture_arm(
     arm: str,
     read: Read,
@@ -85,12 +101,9 @@ def capture_arm(
     """
     progress = Progress.resume(path)
     check = PoseCheck(prior, poses.poses, limits)
-    steps = {pose.name: pose.instruction for pose in poses.poses}
-    if prior.grippers:
-        steps |= {CLOSED: "close the gripper fully", OPEN: "open the gripper fully"}
-    done = progress.captured.setdefault(arm, {})
-    if check.contradicts_itself(done):
-        done.clear()
+    steps = steps_of(prior, poses)
+    captured_before(arm, prior, poses, progress)
+    done = progress.captured[arm]
     complaint, doubted = "", list[Doubt]()
     while left := [name for name in steps if name not in done]:
         ticks = _held(complaint, f"{arm}, {left[0]}: {steps[left[0]]}", read, joints, tell)
@@ -141,6 +154,7 @@ def fit_arm(arm: str, prior: ArmCalibration, poses: Poses, progress: Progress) -
             joint: round((fit.calibration.zero_ticks - prior.joints[joint].zero_ticks) * prior.joints[joint].scale, 4)
             for joint, fit in fits.items()
         },
+        tuple(joint for joint, fit in fits.items() if not fit.sign_proven),
     )
     return ArmCalibration({joint: fit.calibration for joint, fit in fits.items()}, grippers), report
 

@@ -37,6 +37,8 @@ class CameraReport:
     """The same of the worst view."""
     covered: tuple[float, ...]
     """Share of the image's width and of its height that the board was seen in."""
+    within_px: dict[str, float]
+    """Of fx, fy, cx and cy: one standard deviation, as the views say."""
 
 
 @dataclass(frozen=True)
@@ -77,17 +79,10 @@ def load_report(calibration: Path) -> Report:
 def add_to_report(calibration: Path, **parts: Any) -> Report:
     """Writes these fields of :class:`Report`, the rest stays. Raises BadInput or Fault."""
     report = replace(load_report(calibration), **parts)
-    write_whole(report_of(calibration), _plain(asdict(report)))
+    write_whole(report_of(calibration), asdict(report))
     return report
 
 
 def report_of(calibration: Path) -> Path:
     """Where the report of the file ``calibration`` is."""
     return calibration.with_suffix(".report.yaml")
-
-
-def _plain(value: Any) -> Any:
-    """The same without tuples, which YAML does not know."""
-    if isinstance(value, dict):
-        return {key: _plain(one) for key, one in value.items()}
-    return list(value) if isinstance(value, tuple) else value

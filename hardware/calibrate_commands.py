@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from calibration.arm import save_calibration
+from calibration.arm import RigCalibration, load_calibration, update_calibration
 from calibration.guide import Poses
 from calibration.report import report_of
 from calibration.rig_file import load_rig
 from calibration.rig_folder import file_of_rig
-from hardware.wiring import load_wiring
+from calibration.state import ARMS, CAMERAS, GRIPPERS, LATENCY, unfinished_file
+from hardware.wiring import Wiring, check_wiring, load_wiring
 from il_robot import strict_yaml
 from il_robot.errors import BadInput, nearest
 from il_robot.rig import Camera, Rig
 
 
-def calibrate_arms(*, rig: str = "aloha", out: Path | None = None) -> int:
+def calibrate_arms(*, rig: str = "aloha", out: Path | None = None, afresh: bool = False) -> int:
     """Measure every arm's zeros, directions and gripper range, led from pose to pose.
 
     Interrupted, it goes on where it was when started again. Beside the calibration it writes a report.
@@ -31,58 +33,75 @@ def calibrate_arms(*, rig: str = "aloha", out: Path | None = None) -> int:
     Args:
         rig: a rig's name, or its folder with hardware.yaml, calibration.yaml (the start) and poses.yaml.
         out: the file to write; without it the rig's own calibration.yaml.
+        afresh: forget what an interrupted calibration left.
     """
     from hardware.calibrate_arms import calibrate_arms as calibrate
 
-    described = load_rig(rig)
-    wiring, prior = load_wiring(described, rig)
+    start = _start(rig, out, ARMS, afresh)
     poses = strict_yaml.load(file_of_rig(rig, "poses.yaml"), Poses)
-    path = _file_to_write(rig, out)
-    report = calibrate(described, wiring, prior, poses, _wait_for_enter, path)
+    with start.kept_when_interrupted():
+        report = calibrate(start.rig, start.wiring, start.calibration, poses, _wait_for_enter, start.path)
     for pair, apart in report.pairs_apart.items():
         joint = max(apart, key=lambda name: apart[name])
         print(f"{pair}: leader and follower agree within {apart[joint]:.3f} rad (worst: {joint})")
-    print(f"written: {path}, {report_of(path)}")
+    for name, arm in report.arms.items():
+        if arm.sign_unproven:
+            joints = ", ".join(arm.sign_unproven)
+            print(f"{name}: no pose turns {joints}: which way they turn was not measured, it is as before")
+    print(f"written: {start.path}, {report_of(start.path)}")
     return 0
 
 
-def calibrate_cameras(*, rig: str = "aloha", cameras: tuple[str, ...] = (), out: Path | None = None) -> int:
+def calibrate_cameras(
+    *, rig: str = "aloha", cameras: tuple[str, ...] = (), out: Path | None = None, afresh: bool = False
+) -> int:
     """Find the cameras' intrinsics from a printed ChArUco board (`il-robot calibrate board` draws it).
+
+    Every view is kept as it is taken. Interrupted, it goes on where it was when started again.
 
     For example:
 
         il-robot calibrate cameras --rig my_lab/
         il-robot calibrate cameras --rig my_lab/ --cameras cam_high cam_low
+        il-robot calibrate cameras --rig my_lab/ --cameras cam_high --afresh
 
     Args:
         rig: a rig's name, or its folder.
         cameras: which ones; without it all of the rig.
         out: the file to write; without it the rig's own calibration.yaml.
+        afresh: forget what an interrupted calibration left of these cameras.
     """
+    from calibration.board_views import CamerasProgress
     from calibration.camera import Board
-    from hardware.calibrate_cameras import calibrate_camera
+    from hardware.calibrate_cameras import calibrate_cameras as calibrate
     from hardware.camera import ThreadedCamera
     from hardware.rig_cameras import source_of
 
-    described = load_rig(rig)
-    wiring, calibration = load_wiring(described, rig)
-    path = _file_to_write(rig, out)
-    for settings in _chosen(described, cameras):
-        name = settings.name
-        camera = ThreadedCamera(name, source_of(settings, wiring.cameras[name]))
-        try:
-            found = calibrate_camera(camera, settings, Board(), print)
-        finally:
-            camera.close()
-        calibration = replace(calibration, cameras={**calibration.cameras, name: found})
-        save_calibration(path, calibration)  # after each: the next one may be interrupted
-        print(f"{name}: reprojection error {found.error_px:.2f} px over {found.views} views")
-    print(f"written: {path}")
+    start = _start(rig, out, CAMERAS)
+    chosen = _chosen(start.rig, cameras)
+    if afresh:
+        progress = CamerasProgress.resume(start.unfinished)
+        progress.forget([settings.name for settings in chosen])
+        progress.save(start.unfinished)
+    wired = start.wiring.cameras
+    with start.kept_when_interrupted():
+        calibrate(
+            chosen,
+            lambda settings: ThreadedCamera(settings.name, source_of(settings, wired[settings.name])),
+            {name: camera.controls for name, camera in wired.items()},
+            start.calibration,
+            start.path,
+            _say,
+            Board(),
+        )
+    print(f"written: {start.path}, {report_of(start.path)}")
     return 0
 
 
-def calibrate_grippers(*, rig: str = "aloha", out: Path | None = None) -> int:
+def calibrate_grippers(*, rig: str = "aloha", out: Path | None = None, afresh: bool = False) -> int:
     """Measure only where each gripper is closed and open; joints stay as they are.
+
+    Interrupted, it goes on where it was when started again.
 
     For example:
 
@@ -91,17 +110,17 @@ def calibrate_grippers(*, rig: str = "aloha", out: Path | None = None) -> int:
     Args:
         rig: a rig's name, or its folder.
         out: the file to write; without it the rig's own calibration.yaml.
+        afresh: forget what an interrupted calibration left.
     """
     from hardware.calibrate_grippers import calibrate_grippers as calibrate
 
-    described = load_rig(rig)
-    wiring, prior = load_wiring(described, rig)
-    path = _file_to_write(rig, out)
-    found = calibrate(described, wiring, prior, _wait_for_enter, path)
+    start = _start(rig, out, GRIPPERS, afresh)
+    with start.kept_when_interrupted():
+        found = calibrate(start.rig, start.wiring, start.calibration, _wait_for_enter, start.path)
     for name, arm in found.arms.items():
         for gripper, range_ in arm.grippers.items():
             print(f"{name} {gripper}: closed at {range_.closed_ticks:.0f}, open at {range_.open_ticks:.0f} ticks")
-    print(f"written: {path}")
+    print(f"written: {start.path}")
     return 0
 
 
@@ -132,9 +151,8 @@ def calibrate_latency(
     from hardware.free_arm import free_arm
     from hardware.rig_cameras import source_of
 
-    described = load_rig(rig)
-    wiring, calibration = load_wiring(described, rig)
-    path = _file_to_write(rig, out)
+    start = _start(rig, out, LATENCY)
+    described, wiring, calibration, path = start.rig, start.wiring, start.calibration, start.path
     pairs = {name: pair for pair in described.arms for name in (pair.follower, pair.leader)}
     name = arm or described.arms[0].follower
     if name not in pairs:
@@ -152,7 +170,7 @@ def calibrate_latency(
         print(f"move {name} now, quickly and irregularly, for {seconds:g} s", flush=True)
         found = measure_latency(freed, watched, seconds)
     late = {stream: round(lag.seconds, 4) for stream, lag in found.items()}
-    save_calibration(path, replace(calibration, latency_s={**calibration.latency_s, **late}))
+    update_calibration(path, calibration, lambda now: replace(now, latency_s={**now.latency_s, **late}))
     for stream, lag in found.items():
         print(f"{stream}: {1e3 * lag.seconds:.0f} ms late (correlation {lag.correlation:.2f})")
     print(f"written: {path}")
@@ -179,12 +197,43 @@ def calibrate_board(*, out: Path = Path("board.png")) -> int:
     return 0
 
 
-def _file_to_write(rig: str, out: Path | None) -> Path:
-    """Asked before an arm loses its torque. Raises BadInput when nothing can be written there."""
+@dataclass(frozen=True)
+class _Start:
+    """What a calibration begins with."""
+
+    rig: Rig
+    wiring: Wiring
+    calibration: RigCalibration
+    path: Path
+    """The file to write."""
+    unfinished: Path
+    """Where it keeps what it has so far."""
+
+    @contextlib.contextmanager
+    def kept_when_interrupted(self) -> Iterator[None]:
+        """Says, when Ctrl-C ends what runs in it, that nothing was lost."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            if self.unfinished.exists():
+                print(f"\nwhat was captured is kept ({self.unfinished}): the same command goes on there")
+            raise
+
+
+def _start(rig: str, out: Path | None, part: str, afresh: bool = False) -> _Start:
+    """Reads a rig's files, before an arm loses its torque. Raises BadInput, also when nothing can be written."""
+    described = load_rig(rig)
+    wiring, calibration = load_wiring(described, rig)
     path = out or file_of_rig(rig, "calibration.yaml")
     if path.is_dir() or not os.access(path.parent, os.W_OK | os.X_OK):
         raise BadInput(f"{path}: cannot be written; a file in a folder that exists and that you may write to is needed")
-    return path
+    if path.exists():
+        calibration = load_calibration(path)
+        check_wiring(described, wiring, calibration)
+    unfinished = unfinished_file(path, part)
+    if afresh:
+        unfinished.unlink(missing_ok=True)
+    return _Start(described, wiring, calibration, path, unfinished)
 
 
 def _chosen(rig: Rig, names: tuple[str, ...]) -> list[Camera]:
@@ -193,7 +242,11 @@ def _chosen(rig: Rig, names: tuple[str, ...]) -> list[Camera]:
     for name in names:
         if name not in known:
             raise BadInput(f"rig {rig.name} has no camera {name!r}; {nearest(name, known)}")
-    return [known[name] for name in names or known]
+    return [known[name] for name in dict.fromkeys(names or known)]
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
 
 
 def _wait_for_enter(instruction: str) -> None:

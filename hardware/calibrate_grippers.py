@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from calibration.arm import RigCalibration, save_calibration
-from calibration.guide import Poses, Progress, Tell, fit_grippers
+from calibration.arm import RigCalibration, update_calibration
+from calibration.guide import Poses, Progress, Say, Tell, fit_grippers
 from calibration.state import GRIPPERS, unfinished_file
 from hardware.bus import REPLY_S
 from hardware.calibrate_arms import capture
@@ -16,7 +16,13 @@ from il_robot.rig import Rig
 
 
 def calibrate_grippers(
-    rig: Rig, wiring: Wiring, prior: RigCalibration, tell: Tell, path: Path, reply_s: float = REPLY_S
+    rig: Rig,
+    wiring: Wiring,
+    prior: RigCalibration,
+    tell: Tell,
+    path: Path,
+    say: Say = print,
+    reply_s: float = REPLY_S,
 ) -> RigCalibration:
     """Leads through every gripper and writes ``path``; all else in ``prior`` stays.
 
@@ -27,10 +33,9 @@ def calibrate_grippers(
         raise BadInput(f"rig {rig.name}: its calibration.yaml knows no gripper")
     unfinished = unfinished_file(path, GRIPPERS)
     for name, pair in pairs.items():
-        capture(name, pair, wiring, prior, Poses(()), tell, unfinished, reply_s)
+        capture(name, pair, wiring, prior, Poses(()), tell, say, unfinished, reply_s)
     progress = Progress.resume(unfinished)
     fitted = {name: replace(prior.arm(name), grippers=fit_grippers(name, prior.arm(name), progress)) for name in pairs}
-    calibration = replace(prior, arms={**prior.arms, **fitted})
-    save_calibration(path, calibration)
+    calibration = update_calibration(path, prior, lambda now: replace(now, arms={**now.arms, **fitted}))
     unfinished.unlink()
     return calibration

@@ -33,7 +33,7 @@ def test_zero_and_sign_are_found_again(zero: float, sign: int, angles: list[floa
 @pytest.mark.parametrize("sign", [1, -1])
 def test_a_joint_the_poses_do_not_move_keeps_its_sign(sign: int) -> None:
     fit = fit_joint("shoulder", np.array([2000.0, 2001.0]), np.zeros(2), JointCalibration(2048, sign))
-    assert (fit.calibration.sign, fit.calibration.zero_ticks) == (sign, 2000.5)
+    assert (fit.calibration.sign, fit.calibration.zero_ticks, fit.sign_proven) == (sign, 2000.5, False)
 
 
 def test_a_wrong_pose_is_refused() -> None:

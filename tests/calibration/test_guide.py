@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from calibration.arm import ArmCalibration
 from calibration.capture import SAMPLES
 from calibration.gripper import GripperCalibration
-from calibration.guide import Poses, Progress, ReferencePose, capture_arm
+from calibration.guide import Poses, Progress, ReferencePose, capture_arm, fit_arm
 from calibration.joint import RAD_PER_TICK, JointCalibration
 from calibration.pose_check import PoseCheck
 from il_robot.errors import Fault
@@ -112,6 +112,12 @@ def test_a_wrong_pose_is_said_at_once_and_asked_for_again(
     assert said in told[at]
     assert [line for line in told if "once more, leader, " in line] == [told[at]]
     assert kept["turned"] == dict(zip(("waist", "elbow", "gripper"), TURNED, strict=True))
+
+
+def test_joints_that_no_pose_turns_are_told_in_the_report(tmp_path: Path) -> None:
+    led(tmp_path, STRAIGHT, TURNED, CLOSED, OPEN)
+    _, report = fit_arm("leader", PRIOR, POSES, Progress.resume(tmp_path / "unfinished.yaml"))
+    assert report.sign_unproven == ("elbow",)
 
 
 def test_an_arm_that_is_built_otherwise_is_taken_as_it_is_when_it_says_so_twice(tmp_path: Path) -> None:

@@ -87,16 +87,21 @@ def test_an_arm_built_askew_is_measured(lab: tuple) -> None:
     assert sorted(p.name for p in path.parent.glob("*.yaml")) == ["calibration.report.yaml", "calibration.yaml"]
 
 
-def test_an_interrupted_calibration_goes_on_where_it_was(lab: tuple) -> None:
+def test_an_interrupted_calibration_goes_straight_to_what_is_missing(lab: tuple) -> None:
     rig, wiring, prior, poses, operator, path = lab
-    operator.leave_after = 4
+    operator.leave_after = 9
     with pytest.raises(KeyboardInterrupt):
         calibrate_arms(rig, wiring, prior, poses, operator, path, reply_s=0.1)
     assert not path.exists()
     operator.leave_after = 99
-    calibrate_arms(rig, wiring, prior, poses, operator, path, reply_s=0.1)
+    said: list[str] = []
+    calibrate_arms(rig, wiring, prior, poses, operator, path, said.append, reply_s=0.1)
     asked = [line for line in operator.told if "lose its torque" not in line]
     assert len(asked) == len(set(asked)) + 1  # only the one that was interrupted is asked twice
+    freed = [line.split(":")[0] for line in operator.told if "lose its torque" in line]
+    assert freed == ["follower_left", "leader_left", "leader_left"], "an arm that is done is left alone"
+    kept = "follower_left: straight, turned, back, gripper closed, gripper open kept from before (--afresh forgets it)"
+    assert said == [kept, "leader_left: straight kept from before (--afresh forgets it)"]
     assert load_calibration(path).arm("leader_left").joints["elbow"].zero_ticks == pytest.approx(2048 - 40, abs=1)
 
 
@@ -120,7 +125,7 @@ def test_a_gripper_that_was_left_as_it_is_is_asked_for_again_at_once(lab: tuple)
 def test_a_zero_that_brings_the_rig_s_limits_out_of_reach_is_told_before_it_is_written(lab: tuple) -> None:
     rig, wiring, prior, poses, operator, path = lab
     operator.askew = 60  # times the servo's id
-    with pytest.raises(BadInput, match=r"joint shoulder: limits of rig.yaml .* reaches 841\.\.2867, -2\.\d+ to"):
+    with pytest.raises(BadInput, match=r"joint shoulder: its limits .*841\.\.2867.*; the captures are kept: "):
         calibrate_arms(rig, wiring, prior, poses, operator, path, reply_s=0.1)
     assert not path.exists()
 
