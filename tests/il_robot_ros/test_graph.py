@@ -175,7 +175,7 @@ named = {
     "launch": ("LaunchDescription", "LaunchContext", "LaunchDescriptionEntity"),
     "launch.actions": ("DeclareLaunchArgument", "EmitEvent", "ExecuteProcess", "OpaqueFunction",
                        "RegisterEventHandler", "TimerAction"),
-    "launch.event_handlers": ("OnProcessExit",),
+    "launch.event_handlers": ("OnProcessExit", "OnShutdown"),
     "launch.events": ("Shutdown",),
     "launch.events.process": ("ProcessExited",),
     "launch.substitutions": (),
@@ -210,7 +210,10 @@ def test_a_launch_file_starts_what_il_robot_launch_starts(
     stand_in.write_text(LAUNCH_STAND_IN)
     file = ROOT / f"launch/{name}.launch.py"
     done = subprocess.run(
-        [sys.executable, str(stand_in), str(file), json.dumps(arguments[name])], capture_output=True, text=True
+        [sys.executable, str(stand_in), str(file), json.dumps(arguments[name])],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "ROS_DOMAIN_ID": str(100 + os.getpid() % 100), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"},
     )
     assert done.returncode == 0, done.stderr
     described = json.loads(done.stdout)

@@ -43,9 +43,11 @@ def launch(
     processes = wanted.processes(parse(arguments))
     if importlib.util.find_spec("rclpy") is None:
         raise BadInput("ROS 2 is not here: install the wheels (pip install 'il-robot[ros]') or source your ROS 2")
+    from il_robot_ros.one_session import claim_session
     from il_robot_ros.runner import Runner
 
-    return Runner(processes).run()
+    with claim_session(processes):
+        return Runner(processes).run()
 
 
 def describe(graph: str) -> int:

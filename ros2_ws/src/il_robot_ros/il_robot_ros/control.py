@@ -6,7 +6,6 @@ inbox (control_inbox.py).
 
 from __future__ import annotations
 
-import os
 import sys
 from dataclasses import dataclass
 
@@ -32,6 +31,7 @@ from il_robot_ros.clock import clock_of
 from il_robot_ros.control_inbox import Inbox
 from il_robot_ros.diagnostics import Diagnostics, Health, Level
 from il_robot_ros.parameters import declare, parameter
+from il_robot_ros.sole_sources import SoleSources
 
 HOME_SPEED = 0.25
 """Share of the velocity limit at which followers go to their start pose between episodes."""
@@ -66,8 +66,8 @@ class ControlNode:
         self._clock = clock_of(node)
         self._loop = DeadlineLoop(self._clock, self._rig.period_ns, phase_ns=self._rig.period_ns // 2)
         self._session = self._make_session()
+        self._sources = SoleSources(node)
         self._inbox = self._make_inbox()
-        self._rival: str | None = None
         self._faults: tuple[str, ...] = ("starting",)
         self._refused = False
         self._not_finite = False
@@ -78,7 +78,6 @@ class ControlNode:
         self._driver = ""
         self._connect()
         Diagnostics(node, self._health)
-        node.create_timer(1.0, self._look_for_rivals)
         life.thread("control", self._run)
 
     def _make_session(self) -> Session:
@@ -101,7 +100,8 @@ class ControlNode:
             patience_s["recorder"] = given.recorder_timeout_s
         if given.autonomous:
             patience_s["policy"] = given.policy_timeout_s
-        return Inbox(self._node, self._rig, self._clock, {name: _ns(s) for name, s in patience_s.items()})
+        patience_ns = {name: _ns(s) for name, s in patience_s.items()}
+        return Inbox(self._node, self._rig, self._clock, self._sources, patience_ns)
 
     def _connect(self) -> None:
         self._commands = {
@@ -112,21 +112,12 @@ class ControlNode:
         self._torques = [self._node.create_client(SetBool, topics.torque(arm.leader)) for arm in self._rig.arms]
         self._steps = self._node.create_publisher(JointTrajectory, topics.STEP, topics.STREAM)
         self._drivers = self._node.create_publisher(String, topics.DRIVER, topics.LATCHED)
-
-    def _look_for_rivals(self) -> None:
-        """Two writers to one follower, or two rigs that answer, are a fault: somebody else uses this ROS domain."""
-        for arm in self._rig.arms:
-            for topic in (topics.joint_command(arm.follower), topics.joint_states(arm.follower)):
-                if self._node.count_publishers(topic) > 1:
-                    domain = os.environ.get("ROS_DOMAIN_ID", "0")
-                    self._rival = f"another process publishes {topic} in ROS domain {domain}: set another ROS_DOMAIN_ID"
-                    return
-        self._rival = ""
+        self._sources.watch(*map(topics.joint_command, self._commands), topics.STEP, topics.DRIVER)
 
     def _run(self) -> None:
         while not self._life.stopping and not self._ready():
-            if self._rival:
-                raise Fault(self._rival)
+            if self._sources.rival:
+                raise Fault(self._sources.rival)
             if self._loop.wait() is None:
                 return
         if self._life.stopping:
@@ -142,7 +133,7 @@ class ControlNode:
         """Gated on data from every source, not on time; refused, and said, while a leader is far from its follower."""
         missing = self._inbox.never_heard
         far = "" if missing else self._far_leader()
-        alone = "looking for others on this ROS domain" if self._rival is None else self._rival
+        alone = self._sources.rival if self._sources.looked else "looking for others on this ROS domain"
         waiting = f"waiting for {', '.join(missing)}" if missing else far or alone
         if far and not self._refused:
             self._node.get_logger().error(f"HOLD: {far}")
@@ -166,7 +157,7 @@ class ControlNode:
 
     def _tick(self, now_ns: int) -> None:
         before = self._faults
-        inputs = self._inbox.take(now_ns, self._needed(), (self._rival,) if self._rival else ())
+        inputs = self._inbox.take(now_ns, self._needed())
         outcome = self._session.tick(now_ns, inputs)
         self._faults = outcome.faults
         copied_ns = inputs.leader_ns if outcome.mirror is None and not self._faults else None

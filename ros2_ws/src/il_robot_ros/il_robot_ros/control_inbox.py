@@ -18,35 +18,40 @@ from il_robot.errors import BadInput
 from il_robot.rig import Rig
 from il_robot.types import ActionChunk, Floats, Observation
 from il_robot_ros import messages, topics
+from il_robot_ros.sole_sources import SoleSources
 
 
 class Inbox:
     """The newest state of every arm, the chunks and presses since the last tick. Safe between threads."""
 
-    def __init__(self, node: Node, rig: Rig, clock: Clock, patience_ns: Mapping[str, int]) -> None:
+    def __init__(
+        self, node: Node, rig: Rig, clock: Clock, sources: SoleSources, patience_ns: Mapping[str, int]
+    ) -> None:
         """Listens to what ``patience_ns`` names (``arms``, ``pedal``, and where they belong to the run ``recorder``
         and ``policy``): how long each may be silent before that is a fault [ns]."""
-        self._node, self._rig, self._clock = node, rig, clock
+        self._node, self._rig, self._clock, self._sources = node, rig, clock, sources
         self._lock = threading.Lock()
         self._joints: dict[str, tuple[int, Floats, Floats, Floats]] = {}
         self._chunks: list[ActionChunk] = []
         self._buttons: list[int] = []
         self._presses = 0
         self._recording = False
+        self._refusing = ""
+        """Why the recorder takes nothing now."""
         self._watchdog = Watchdog()
         for arm in rig.arms:
             for name in (arm.follower, arm.leader):
                 self._watchdog.watch(name, patience_ns["arms"])
                 self._listen_to_joints(name, arm.joint_names)
-        sources = {
+        subscriptions = {
             "recorder": (String, topics.RECORDER, self._on_recorder, topics.LATCHED),
             "pedal": (Joy, topics.PEDAL, self._on_pedal, topics.STREAM),
             "policy": (JointTrajectory, topics.CHUNK, self._on_chunk, topics.STREAM),
         }
-        for name, subscription in sources.items():
+        for name, subscription in subscriptions.items():
             if name in patience_ns:
                 self._watchdog.watch(name, patience_ns[name])
-                node.create_subscription(*subscription)
+                sources.subscribe(*subscription)
 
     @property
     def never_heard(self) -> tuple[str, ...]:
@@ -60,7 +65,7 @@ class Inbox:
             difference: Floats = self._positions("leader") - self._positions("follower")
             return difference
 
-    def take(self, now_ns: int, needed: Sequence[str], more_faults: Sequence[str]) -> Inputs:
+    def take(self, now_ns: int, needed: Sequence[str]) -> Inputs:
         """What a tick decides on; chunks and presses are handed out once. Only once every arm has spoken."""
         with self._lock:
             followers = [self._joints[arm.follower] for arm in self._rig.arms]
@@ -76,7 +81,7 @@ class Inbox:
                 chunks=chunks,
                 presses=presses,
                 engaged=self._recording,
-                faults=(*self._watchdog.faults(now_ns, needed), *more_faults),
+                faults=(*filter(None, (self._sources.rival, self._refusing)), *self._watchdog.faults(now_ns, needed)),
             )
 
     def _positions(self, kind: str) -> Floats:
@@ -89,11 +94,12 @@ class Inbox:
                 self._joints[arm] = (time_ns, *messages.from_joint_state(message, names))
                 self._watchdog.heard(arm, time_ns)
 
-        self._node.create_subscription(JointState, topics.joint_states(arm), on_joints, topics.NEWEST)
+        self._sources.subscribe(JointState, topics.joint_states(arm), on_joints, topics.NEWEST)
 
     def _on_recorder(self, message: String) -> None:
         with self._lock:
             self._recording = message.data == "recording"
+            self._refusing = message.data if message.data.startswith(topics.REFUSING) else ""
             if message.data == topics.WAITING_FOR_CONTROL or not message.data.startswith("waiting"):
                 self._watchdog.heard("recorder", self._clock.now_ns())
 

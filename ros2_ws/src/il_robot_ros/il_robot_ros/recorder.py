@@ -26,10 +26,12 @@ from il_robot.episodes.pairing import Pairing
 from il_robot.episodes.writer import EpisodeWriter
 from il_robot.errors import Fault, IlRobotError
 from il_robot.rig import NS_PER_S
+from il_robot.types import Frame
 from il_robot_ros import messages, process, topics
 from il_robot_ros.clock import clock_of
 from il_robot_ros.diagnostics import Diagnostics, Health, Level
 from il_robot_ros.parameters import declare, parameter
+from il_robot_ros.sole_sources import SoleSources
 
 MAX_AGE_S = 0.1
 """A frame older than this at its step counts as missing."""
@@ -81,23 +83,32 @@ class RecorderNode:
         self._controlled = False
         self._saved = 0
         self._state = ""
+        self._sources = SoleSources(node)
         self._connect()
         Diagnostics(node, self._health)
 
     def _connect(self) -> None:
-        node = self._node
+        hear = self._sources.subscribe
         for camera in self._rig.camera_names:
-            node.create_subscription(CompressedImage, topics.image(camera), self._on_image(camera), topics.STREAM)
+            hear(CompressedImage, topics.image(camera), self._on_image(camera), topics.STREAM)
         for thing in self._rig.objects:
-            node.create_subscription(PoseStamped, topics.pose(thing), self._on_pose(thing), topics.STREAM)
-        node.create_subscription(JointTrajectory, topics.STEP, self._on_step, topics.STREAM)
-        node.create_subscription(Joy, topics.PEDAL, self._on_pedal, topics.STREAM)
-        self._states = node.create_publisher(String, topics.RECORDER, topics.LATCHED)
-        node.create_timer(0.1, self._beat)
+            hear(PoseStamped, topics.pose(thing), self._on_pose(thing), topics.STREAM)
+        hear(JointTrajectory, topics.STEP, self._on_step, topics.STREAM)
+        hear(Joy, topics.PEDAL, self._on_pedal, topics.STREAM)
+        self._states = self._node.create_publisher(String, topics.RECORDER, topics.LATCHED)
+        self._sources.watch(topics.RECORDER)
+        self._node.create_timer(0.1, self._beat)
 
     def _on_image(self, camera: str) -> Callable[..., None]:
+        last: Frame | None = None
+
         def store(message: CompressedImage, info: Mapping[str, int]) -> None:
-            self._pairing.add_frame(camera, messages.from_image(message, info["publication_sequence_number"]))
+            nonlocal last
+            frame = messages.from_image(message, info["publication_sequence_number"])
+            if last and frame.sequence <= last.sequence and frame.time_ns - last.time_ns < NS_PER_S:
+                return  # another publisher's, which came in the moment before DDS told of it
+            last = frame
+            self._pairing.add_frame(camera, frame)
             self._write_ready()
 
         return store
@@ -163,7 +174,7 @@ class RecorderNode:
         self._pairing.clear_steps()
         if writer is None:
             return
-        if outcome is None:
+        if outcome is None or not writer.steps:
             writer.discard()
             self._node.get_logger().info(f"discarded {writer.path.name}")
             return
@@ -176,13 +187,25 @@ class RecorderNode:
 
     def _beat(self) -> None:
         self._write_ready()
-        if self._writer is not None:
+        if rival := self._sources.rival:
+            self._refuse(rival)
+        elif self._writer is not None:
             if not self._writer.path.is_dir():
                 raise Fault(f"{self._writer.path} is gone: somebody removed the episode while it was recorded")
             self._state = "recording" if self._until_ns == NEVER_NS else "saving"
         else:
             self._state = self._waiting() or "ready"
         self._states.publish(String(data=self._state))
+
+    def _refuse(self, rival: str) -> None:
+        """Nothing of another session's gets into an episode: the open one ends with what came before, and there is no
+        other until that session has gone. Raises Fault where this session has not even begun."""
+        if not self._controlled:
+            raise Fault(rival)
+        self._state = topics.REFUSING + rival
+        if self._writer is not None:
+            self._node.get_logger().error(f"{rival}; the episode ends here")
+            self.close()
 
     def _waiting(self) -> str:
         """For what a recording could not begin without; empty when nothing. Whoever is not heard yet may not have
@@ -193,14 +216,14 @@ class RecorderNode:
         return "" if self._controlled else topics.WAITING_FOR_CONTROL
 
     def _health(self) -> Health:
-        level = Level.WARN if self._state.startswith("waiting") else Level.OK
+        level = Level.WARN if self._state.startswith(("waiting", topics.REFUSING)) else Level.OK
         values: dict[str, object] = {"saved": self._saved, "dataset": self._dataset}
         if self._writer is not None:
             values |= {"steps": self._writer.steps, "frames": _told(self._writer.losses)}
         return Health(level, self._state, values)
 
     def close(self) -> None:
-        """Nothing is lost: an episode that is open when the process ends is kept, unmarked if nobody judged it."""
+        """Nothing is lost: an episode that is open at the end is kept, unmarked if nobody judged it."""
         if self._writer is not None:
             for step, frames in self._pairing.ready(NEVER_NS):
                 self._writer.append(step, frames)

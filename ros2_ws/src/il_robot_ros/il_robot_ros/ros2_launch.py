@@ -11,7 +11,7 @@ from launch.actions import (
     RegisterEventHandler,
     TimerAction,
 )
-from launch.event_handlers import OnProcessExit
+from launch.event_handlers import OnProcessExit, OnShutdown
 from launch.events import Shutdown
 from launch.events.process import ProcessExited
 from launch.substitutions import LaunchConfiguration
@@ -19,6 +19,7 @@ from launch.substitutions import LaunchConfiguration
 from il_robot.errors import Fault
 from il_robot_ros.graph import graph
 from il_robot_ros.graph_process import GRACE_S, Process
+from il_robot_ros.one_session import claim_session
 from il_robot_ros.runner import ENVIRONMENT, STOP_S
 
 
@@ -28,7 +29,10 @@ def describe(name: str) -> LaunchDescription:
 
     def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         given = {argument.name: LaunchConfiguration(argument.name).perform(context) for argument in wanted.arguments}
-        return [entity for process in wanted.processes(given) for entity in _execute(process)]
+        processes = wanted.processes(given)
+        claim = claim_session(processes)
+        at_end = RegisterEventHandler(OnShutdown(on_shutdown=lambda *_: claim.close()))
+        return [at_end, *(entity for process in processes for entity in _execute(process))]
 
     declared = [
         DeclareLaunchArgument(argument.name, default_value=argument.default, description=argument.description)

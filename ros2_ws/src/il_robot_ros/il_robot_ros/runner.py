@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import IO
 
-from il_robot.errors import BadInput
 from il_robot_ros.graph_process import GRACE_S, Process
 
 STOP_S = 45.0
@@ -47,11 +46,7 @@ class Runner:
         """Whoever read our output has gone."""
 
     def run(self) -> int:
-        """Start everything, wait for the end, stop everything. 0 = finished or asked to stop, else what failed.
-
-        Raises BadInput when the environment's ROS domain cannot be.
-        """
-        _check_domain()
+        """Start everything, wait for the end, stop everything. 0 = finished or asked to stop, else what failed."""
         before = {
             number: signal.signal(number, lambda *_: self._stop.set()) for number in (signal.SIGINT, signal.SIGTERM)
         }
@@ -135,10 +130,3 @@ class Runner:
                 time.sleep(0.02)
         for running in self._running:
             running.reader.join(1.0)
-
-
-def _check_domain() -> None:
-    """DDS counts its ports from the domain's number; without this every process says so in lines of its own."""
-    domain = os.environ.get("ROS_DOMAIN_ID") or "0"
-    if not (domain.isascii() and domain.isdecimal()) or int(domain) > 232:
-        raise BadInput(f"ROS_DOMAIN_ID={domain}; allowed: a whole number from 0 to 232")

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
+from il_robot.rig import Rig
+
 NEWEST = QoSProfile(reliability=ReliabilityPolicy.RELIABLE, history=HistoryPolicy.KEEP_LAST, depth=1)
 STREAM = QoSProfile(reliability=ReliabilityPolicy.RELIABLE, history=HistoryPolicy.KEEP_LAST, depth=50)
 LATCHED = QoSProfile(
@@ -30,7 +32,9 @@ DRIVER = "/control/driver"
 CHUNK = "/policy/action_chunk"
 """trajectory_msgs/JointTrajectory, STREAM: predicted targets; its stamp is the observation's."""
 RECORDER = "/recorder/state"
-"""std_msgs/String, LATCHED and repeated as a heartbeat: waiting for ... | ready | recording | saving."""
+"""std_msgs/String, LATCHED and repeated as a heartbeat: waiting for ... | ready | recording | saving | refusing: ..."""
+REFUSING = "refusing: "
+"""What the recorder says, and why, when somebody else publishes what it records: nothing is taken then."""
 WAITING_FOR_CONTROL = "waiting for control"
 """What the recorder says when only control is missing, which itself waits until the recorder says this."""
 DIAGNOSTICS = "/diagnostics"
@@ -72,3 +76,11 @@ def image(camera: str) -> str:
 def pose(thing: str) -> str:
     """geometry_msgs/PoseStamped of an object whose pose something knows."""
     return f"/objects/{thing}/pose"
+
+
+def of_one_session(rig: Rig) -> tuple[str, ...]:
+    """What only one process in a ROS domain may publish."""
+    arms = [name for arm in rig.arms for name in (arm.follower, arm.leader)]
+    moving = [topic(name) for name in arms for topic in (joint_states, joint_command)]
+    seen = [*map(image, rig.camera_names), *map(pose, rig.objects)]
+    return (*moving, *seen, PEDAL, STEP, DRIVER, CHUNK, RECORDER)
