@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,15 +11,17 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from calibration.rig_file import load_rig
-from hardware import doctor_arms, doctor_computer, doctor_devices
+from calibration.arm import load_calibration
+from calibration.rig_folder import file_of_rig
+from hardware import doctor_arms, doctor_computer, doctor_devices, doctor_files, doctor_ros
 from hardware.bus import REPLY_S
-from hardware.findings import Row, Verdict
-from hardware.wiring import load_wiring
-from il_robot.errors import BadInput
+from hardware.findings import Row, Site, Verdict
 
 CAMERA_SECONDS = 2.0
+COLOURS = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAULT: "red"}
+INDENT = 9
 
 
 class Exit(IntEnum):
@@ -42,35 +45,56 @@ class Doctor:
     def rows(self) -> Iterator[Row]:
         """Every finding as it is made. Never raises for what a row can say."""
         yield from doctor_computer.check(self.dataset)
-        try:
-            rig = load_rig(self.rig)
-        except BadInput as error:
-            yield Row("rig", Verdict.FAULT, str(error), "correct rig.yaml")
+        yield from doctor_ros.check()
+        rig = doctor_files.read_rig(self.rig)
+        if isinstance(rig, Row):
+            yield rig
             return
         yield Row("rig", Verdict.OK, f"{rig.name}: {len(rig.joint_names)} joints, {len(rig.cameras)} cameras")
         if rig.simulated:
             yield Row("wiring", Verdict.OK, "the rig is simulated: it has no arms, cameras and pedal to look at")
             return
-        try:
-            wiring, calibration = load_wiring(rig, self.rig)
-        except BadInput as error:
-            yield Row("wiring", Verdict.FAULT, str(error), "correct hardware.yaml and calibration.yaml beside rig.yaml")
+        site = doctor_files.read_site(rig, self.rig)
+        if isinstance(site, Row):
+            yield site
             return
-        yield Row("calibration", Verdict.OK, f"digest {calibration.digest()[:12]}")
+        digest = load_calibration(file_of_rig(self.rig, "calibration.yaml")).digest()
+        yield from doctor_files.check_calibration(site, digest)
+        if at_rest := doctor_files.lab_at_rest(site):
+            yield at_rest
+            return
+        yield from self._devices(site)
+
+    def _devices(self, site: Site) -> Iterator[Row]:
         with ThreadPoolExecutor() as together:  # each has a port of its own, and a silent one takes seconds
-            for rows in together.map(lambda arm: list(doctor_arms.check(arm, wiring, self.reply_s)), wiring.arms):
+            for rows in together.map(lambda arm: list(doctor_arms.check(arm, site, self.reply_s)), site.wiring.arms):
                 yield from rows
-        yield from doctor_devices.check_cameras(rig, wiring, self.camera_seconds)
-        yield doctor_devices.check_pedal(rig, wiring)
+        yield from doctor_devices.check_cameras(site, self.camera_seconds)
+        yield doctor_devices.check_pedal(site)
 
 
 def examine(doctor: Doctor, console: Console) -> Exit:
-    """Prints a table of all rows; the worst verdict is the exit code."""
-    table = Table("what", "", "found", "cure", title=f"il-robot doctor: rig {doctor.rig}")
-    colours = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAULT: "red"}
-    worst = Verdict.OK
+    """Prints every finding as it is made, its cure below it; the worst verdict is the exit code."""
+    counts: Counter[Verdict] = Counter()
     for row in doctor.rows():
-        worst = max(worst, row.verdict)
-        table.add_row(row.what, f"[{colours[row.verdict]}]{row.verdict.name.lower()}[/]", row.found, row.cure)
-    console.print(table)
-    return {Verdict.OK: Exit.OK, Verdict.WARNING: Exit.WARNING, Verdict.FAULT: Exit.FAULT}[worst]
+        counts[row.verdict] += 1
+        show(row, console)
+    worst = max(counts)
+    exits = {Verdict.OK: Exit.OK, Verdict.WARNING: Exit.WARNING, Verdict.FAULT: Exit.FAULT}
+    bad = [verdict for verdict in (Verdict.FAULT, Verdict.WARNING) if counts[verdict]]
+    listed = ", ".join(f"{counts[one]} {one.name.lower()}{'s' * (counts[one] > 1)}" for one in bad)
+    console.print(f"rig {doctor.rig}: {listed or 'all is well'}", highlight=False, markup=False, soft_wrap=True)
+    return exits[worst]
+
+
+def show(row: Row, console: Console) -> None:
+    """One finding; a command has a line of its own, which is never broken, so that it can be copied."""
+    lines = Table.grid()
+    lines.add_column(width=INDENT)
+    lines.add_column(overflow="fold")
+    lines.add_row(Text(row.verdict.name.lower(), COLOURS[row.verdict]), Text(f"{row.what}: {row.found}"))
+    if row.cure:
+        lines.add_row("", Text(f"cure: {row.cure}"))
+    console.print(lines)
+    if row.command:
+        console.print(Text(f"{' ' * INDENT}  {row.command}", style="bold"), soft_wrap=True)

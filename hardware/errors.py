@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import termios
 from pathlib import Path
 
@@ -22,9 +23,15 @@ CURES = {
 }
 
 
+_WRAPPED = re.compile(r"\((\d+), '")
+"""What pyserial makes of an error of the system: its own text around it."""
+
+
 def in_words(error: Exception) -> str:
     """One of PORT_ERRORS in a few words, with the likely cure."""
     number = error.errno if isinstance(error, OSError) else error.args[0] if error.args else None
+    if number is None and (wrapped := _WRAPPED.search(str(error))):
+        number = int(wrapped[1])
     cure = CURES.get(number) if isinstance(number, int) else None
     return cure or " ".join(str(error).split())
 

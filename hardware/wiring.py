@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from calibration.arm import ArmScale, RigCalibration, load_calibration
-from calibration.rig_folder import file_of_rig
+from calibration.rig_folder import file_of_rig, folder_of_rig
 from hardware import control_table as table
 from hardware.camera_wiring import CameraWiring
 from hardware.evdev_pedal import check_keys, check_meanings
@@ -160,7 +160,7 @@ def load_wiring(rig: Rig, name: str) -> tuple[Wiring, RigCalibration]:
     try:
         check_wiring(rig, wiring, calibration)
     except BadInput as error:
-        raise BadInput(f"{file_of_rig(name, 'hardware.yaml').parent}/{error}") from None
+        raise BadInput(f"{folder_of_rig(name)}/{error}") from None
     return wiring, calibration
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class IlRobotError(Exception):
@@ -26,9 +26,14 @@ def nearest(word: str, allowed: Iterable[str]) -> str:
     """
     options = sorted(set(allowed))
     listed = f"allowed: {', '.join(options)}" if options else "nothing is allowed here"
-    slips = [option for option in options if _one_slip(word.casefold(), option.casefold())]
-    close = slips or difflib.get_close_matches(word, options, n=1)
+    close = near(word, options)
     return f"did you mean {' or '.join(map(repr, close))}? {listed}" if close else listed
+
+
+def near(word: str, options: Sequence[str]) -> list[str]:
+    """Those within one slip of the finger, or else the most similar one; empty when none is similar."""
+    slips = [option for option in options if _one_slip(word.casefold(), option.casefold())]
+    return slips or difflib.get_close_matches(word, options, n=1)
 
 
 def _one_slip(first: str, second: str) -> bool:

@@ -1,0 +1,91 @@
+"""The doctor's look at the settings of ROS 2: what would keep the processes of a session from finding each other."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from hardware.findings import Row, Verdict
+from il_robot.errors import nearest
+
+LAST_DOMAIN, LAST_SAFE_DOMAIN = 232, 101
+"""Beyond the first there are no ports; from 102 to 214 they are those that Linux hands to any program that asks."""
+RANGES = ("LOCALHOST", "SUBNET", "SYSTEM_DEFAULT")
+
+
+def check() -> Iterator[Row]:
+    """One row, or one for each setting that is wrong."""
+    if importlib.util.find_spec("rclpy") is None:
+        yield _not_there()
+        return
+    wrong = [row for row in (_domain(), _middleware(), _range(), _fields()) if row]
+    yield from wrong
+    if not wrong:
+        domain, rmw = os.environ.get("ROS_DOMAIN_ID") or "0", os.environ.get("RMW_IMPLEMENTATION") or "default"
+        alone = (
+            os.environ.get("ROS_AUTOMATIC_DISCOVERY_RANGE") == "LOCALHOST"
+            or os.environ.get("ROS_LOCALHOST_ONLY") == "1"
+        )
+        heard = "by this computer only" if alone else "by every computer of the network in this domain"
+        yield Row("ROS", Verdict.OK, f"domain {domain}, middleware {rmw}, heard {heard}")
+
+
+def _not_there() -> Row:
+    setups = sorted(Path("/opt/ros").glob("*/setup.bash"))
+    if setups:
+        return Row("ROS", Verdict.FAULT, "no rclpy", "load it, in every terminal:", f"source {setups[-1]}")
+    cure = "install its wheels (docs/install.md has other ways):"
+    return Row("ROS", Verdict.FAULT, "no rclpy", cure, f"{sys.executable} -m pip install 'il-robot[ros]'")
+
+
+def _domain() -> Row | None:
+    given = os.environ.get("ROS_DOMAIN_ID") or "0"
+    number = int(given) if given.isascii() and given.isdigit() else None
+    if number is not None and number <= LAST_SAFE_DOMAIN:
+        return None
+    cure, command = "the same in every terminal:", "export ROS_DOMAIN_ID=0"
+    if number is None or number > LAST_DOMAIN:
+        found = f"ROS_DOMAIN_ID is {given!r}; allowed: 0 to {LAST_SAFE_DOMAIN}"
+        return Row("ROS", Verdict.FAULT, found, cure, command)
+    found = f"ROS_DOMAIN_ID is {given}: other programs may have its ports; allowed: 0 to {LAST_SAFE_DOMAIN}"
+    return Row("ROS", Verdict.WARNING, found, cure, command)
+
+
+def _middleware() -> Row | None:
+    given = os.environ.get("RMW_IMPLEMENTATION")
+    there = {file.stem.removeprefix("lib") for folder in _libraries() for file in folder.glob("librmw_*_cpp.so")}
+    there = {name for name in there if name.count("_") == 2 and "shared" not in name}
+    if not given or given in there or not there:
+        return None
+    found = f"RMW_IMPLEMENTATION is {given!r}, which is not installed; {nearest(given, there)}"
+    return Row("ROS", Verdict.FAULT, found, "the same in every terminal:", "unset RMW_IMPLEMENTATION")
+
+
+def _libraries() -> Iterator[Path]:
+    """Where shared libraries of ROS may lie: the wheels' place, and every folder that was sourced."""
+    yield Path(sys.prefix, "lib")
+    for prefix in filter(None, os.environ.get("AMENT_PREFIX_PATH", "").split(":")):
+        yield Path(prefix, "lib")
+    yield from map(Path, filter(None, os.environ.get("LD_LIBRARY_PATH", "").split(":")))
+
+
+def _range() -> Row | None:
+    given = os.environ.get("ROS_AUTOMATIC_DISCOVERY_RANGE") or "SUBNET"
+    if given in RANGES:
+        return None
+    cure, command = "the same in every terminal:", "export ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST"
+    if given == "OFF":
+        found = "ROS_AUTOMATIC_DISCOVERY_RANGE is OFF: no process of a session finds another"
+        return Row("ROS", Verdict.FAULT, found, cure, command)
+    found = f"ROS_AUTOMATIC_DISCOVERY_RANGE is {given!r}; {nearest(given, RANGES)}"
+    return Row("ROS", Verdict.WARNING, found, cure, command)
+
+
+def _fields() -> Row | None:
+    if os.environ.get("ROS_PYTHON_CHECK_FIELDS", "") in ("", "0"):
+        return None
+    found = "ROS_PYTHON_CHECK_FIELDS is set: it makes images 1000 times slower"
+    return Row("ROS", Verdict.WARNING, found, "in every terminal:", "unset ROS_PYTHON_CHECK_FIELDS")
