@@ -49,7 +49,7 @@ class LatencyReport:
     """Whose motion it was measured against."""
     late_s: float
     within_s: float
-    """How far the parts of the recording are from it."""
+    """How far three of four parts of the recording are from it at most."""
     correlation: float
     """Of the camera's motion with the arm's: 1 where they are alike."""
 

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import os
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-from calibration.arm import RigCalibration, load_calibration, update_calibration
+from calibration.arm import update_calibration
 from calibration.guide import Poses
-from calibration.report import report_of
-from calibration.rig_file import load_rig
+from calibration.latency import Lag
+from calibration.report import LatencyReport, add_to_report, load_report, report_of
 from calibration.rig_folder import file_of_rig
-from calibration.state import ARMS, CAMERAS, GRIPPERS, LATENCY, unfinished_file
-from hardware.wiring import Wiring, check_wiring, load_wiring
+from calibration.state import ARMS, CAMERAS, GRIPPERS, LATENCY
+from hardware.calibrate_start import begin, chosen_cameras, say, wait_for_enter
 from il_robot import strict_yaml
-from il_robot.errors import BadInput, nearest
-from il_robot.rig import Camera, Rig
+from il_robot.errors import BadInput, Fault, nearest
 
 
 def calibrate_arms(*, rig: str = "aloha", out: Path | None = None, afresh: bool = False) -> int:
@@ -37,10 +34,10 @@ def calibrate_arms(*, rig: str = "aloha", out: Path | None = None, afresh: bool 
     """
     from hardware.calibrate_arms import calibrate_arms as calibrate
 
-    start = _start(rig, out, ARMS, afresh)
+    start = begin(rig, out, ARMS, afresh)
     poses = strict_yaml.load(file_of_rig(rig, "poses.yaml"), Poses)
     with start.kept_when_interrupted():
-        report = calibrate(start.rig, start.wiring, start.calibration, poses, _wait_for_enter, start.path)
+        report = calibrate(start.rig, start.wiring, start.calibration, poses, wait_for_enter, start.path)
     for pair, apart in report.pairs_apart.items():
         joint = max(apart, key=lambda name: apart[name])
         print(f"{pair}: leader and follower agree within {apart[joint]:.3f} rad (worst: {joint})")
@@ -77,8 +74,8 @@ def calibrate_cameras(
     from hardware.camera import ThreadedCamera
     from hardware.rig_cameras import source_of
 
-    start = _start(rig, out, CAMERAS)
-    chosen = _chosen(start.rig, cameras)
+    start = begin(rig, out, CAMERAS)
+    chosen = chosen_cameras(start.rig, cameras)
     if afresh:
         progress = CamerasProgress.resume(start.unfinished)
         progress.forget([settings.name for settings in chosen])
@@ -91,7 +88,7 @@ def calibrate_cameras(
             {name: camera.controls for name, camera in wired.items()},
             start.calibration,
             start.path,
-            _say,
+            say,
             Board(),
         )
     print(f"written: {start.path}, {report_of(start.path)}")
@@ -114,9 +111,9 @@ def calibrate_grippers(*, rig: str = "aloha", out: Path | None = None, afresh: b
     """
     from hardware.calibrate_grippers import calibrate_grippers as calibrate
 
-    start = _start(rig, out, GRIPPERS, afresh)
+    start = begin(rig, out, GRIPPERS, afresh)
     with start.kept_when_interrupted():
-        found = calibrate(start.rig, start.wiring, start.calibration, _wait_for_enter, start.path)
+        found = calibrate(start.rig, start.wiring, start.calibration, wait_for_enter, start.path)
     for name, arm in found.arms.items():
         for gripper, range_ in arm.grippers.items():
             print(f"{name} {gripper}: closed at {range_.closed_ticks:.0f}, open at {range_.open_ticks:.0f} ticks")
@@ -133,6 +130,9 @@ def calibrate_latency(
     out: Path | None = None,
 ) -> int:
     """Measure how late each camera's stamps are: you move an arm by hand, irregularly, where the cameras see it.
+
+    Says how well it knows: parts of the recording must agree within 20 ms, and mostly do within 5. Cameras that do not
+    see this arm are named, the others are written; measure those with another arm.
 
     For example:
 
@@ -151,7 +151,7 @@ def calibrate_latency(
     from hardware.free_arm import free_arm
     from hardware.rig_cameras import source_of
 
-    start = _start(rig, out, LATENCY)
+    start = begin(rig, out, LATENCY)
     described, wiring, calibration, path = start.rig, start.wiring, start.calibration, start.path
     pairs = {name: pair for pair in described.arms for name in (pair.follower, pair.leader)}
     name = arm or described.arms[0].follower
@@ -161,96 +161,54 @@ def calibrate_latency(
         raise BadInput(f"--seconds {seconds:g}; allowed: 4 to 120")
     scale = calibration.arm(name).for_joints(pairs[name].joint_names, name)
     with contextlib.ExitStack() as opened:
-        freed = opened.enter_context(free_arm(name, pairs[name], wiring, scale, _wait_for_enter))
+        freed = opened.enter_context(free_arm(name, pairs[name], wiring, scale, wait_for_enter))
         watched = {}
-        for settings in _chosen(described, cameras):
-            camera = ThreadedCamera(settings.name, source_of(settings, wiring.cameras[settings.name]))
-            opened.callback(camera.close)
-            watched[settings.name] = camera
+        for settings in chosen_cameras(described, cameras):
+            watched[settings.name] = ThreadedCamera(settings.name, source_of(settings, wiring.cameras[settings.name]))
+            opened.callback(watched[settings.name].close)
         print(f"move {name} now, quickly and irregularly, for {seconds:g} s", flush=True)
         found = measure_latency(freed, watched, seconds)
-    late = {stream: round(lag.seconds, 4) for stream, lag in found.items()}
-    update_calibration(path, calibration, lambda now: replace(now, latency_s={**now.latency_s, **late}))
-    for stream, lag in found.items():
-        print(f"{stream}: {1e3 * lag.seconds:.0f} ms late (correlation {lag.correlation:.2f})")
-    print(f"written: {path}")
+    lags = {camera: lag for camera, lag in found.items() if isinstance(lag, Lag)}
+    if lags:
+        late = {camera: round(lag.seconds, 4) for camera, lag in lags.items()}
+        update_calibration(path, calibration, lambda now: replace(now, latency_s={**now.latency_s, **late}))
+        add_to_report(path, latency={**load_report(path).latency, **_reported(name, lags)})
+    for camera, lag in found.items():
+        if isinstance(lag, Lag):
+            how = f"within {1e3 * lag.within_s:.0f} ms (correlation {lag.correlation:.2f})"
+            print(f"{camera}: {1e3 * lag.seconds:.0f} ms late, {how}")
+        else:
+            print(f"{camera}: not measured: {lag}")
+    if lags:
+        print(f"written: {path}, {report_of(path)}")
+    if failed := " ".join(camera for camera in found if camera not in lags):
+        raise Fault(f"not every camera was measured; again, with an arm that they see: --cameras {failed} --arm ...")
     return 0
+
+
+def _reported(arm: str, lags: dict[str, Lag]) -> dict[str, LatencyReport]:
+    return {
+        camera: LatencyReport(arm, round(lag.seconds, 4), round(lag.within_s, 4), round(lag.correlation, 3))
+        for camera, lag in lags.items()
+    }
 
 
 def calibrate_board(*, out: Path = Path("board.png")) -> int:
-    """Draw the board to print. Print it without scaling and glue it to something flat; a square is 30 mm.
+    """Draw the board on an A4 sheet to print, without scaling ("actual size"), and to glue to something flat.
 
     For example:
 
-        il-robot calibrate board --out board.png
+        il-robot calibrate board --out board.pdf
 
     Args:
-        out: the image to write.
+        out: the file to write, .png or .pdf.
     """
-    import cv2
-
+    from calibration.board_sheet import write_sheet
     from calibration.camera import Board
 
-    if not cv2.imwrite(str(out), Board().draw()):
-        raise BadInput(f"{out}: cannot be written; a name ending in .png in a folder that exists is needed")
-    print(f"written: {out}")
+    board = Board()
+    write_sheet(out, board)
+    across, down = (1e3 * n * board.square_m for n in (board.columns, board.rows))
+    print(f"written: {out}: print it at actual size, then measure: the board is {across:g} mm by {down:g} mm")
+    print("a little larger or smaller does no harm, as long as both sides are so by the same share: squares are square")
     return 0
-
-
-@dataclass(frozen=True)
-class _Start:
-    """What a calibration begins with."""
-
-    rig: Rig
-    wiring: Wiring
-    calibration: RigCalibration
-    path: Path
-    """The file to write."""
-    unfinished: Path
-    """Where it keeps what it has so far."""
-
-    @contextlib.contextmanager
-    def kept_when_interrupted(self) -> Iterator[None]:
-        """Says, when Ctrl-C ends what runs in it, that nothing was lost."""
-        try:
-            yield
-        except KeyboardInterrupt:
-            if self.unfinished.exists():
-                print(f"\nwhat was captured is kept ({self.unfinished}): the same command goes on there")
-            raise
-
-
-def _start(rig: str, out: Path | None, part: str, afresh: bool = False) -> _Start:
-    """Reads a rig's files, before an arm loses its torque. Raises BadInput, also when nothing can be written."""
-    described = load_rig(rig)
-    wiring, calibration = load_wiring(described, rig)
-    path = out or file_of_rig(rig, "calibration.yaml")
-    if path.is_dir() or not os.access(path.parent, os.W_OK | os.X_OK):
-        raise BadInput(f"{path}: cannot be written; a file in a folder that exists and that you may write to is needed")
-    if path.exists():
-        calibration = load_calibration(path)
-        check_wiring(described, wiring, calibration)
-    unfinished = unfinished_file(path, part)
-    if afresh:
-        unfinished.unlink(missing_ok=True)
-    return _Start(described, wiring, calibration, path, unfinished)
-
-
-def _chosen(rig: Rig, names: tuple[str, ...]) -> list[Camera]:
-    """The cameras called ``names``, or all. Raises BadInput."""
-    known = {camera.name: camera for camera in rig.cameras}
-    for name in names:
-        if name not in known:
-            raise BadInput(f"rig {rig.name} has no camera {name!r}; {nearest(name, known)}")
-    return [known[name] for name in dict.fromkeys(names or known)]
-
-
-def _say(line: str) -> None:
-    print(line, flush=True)
-
-
-def _wait_for_enter(instruction: str) -> None:
-    try:
-        input(f"{instruction}. Enter when done: ")
-    except EOFError:
-        raise BadInput("nobody presses Enter: a calibration needs a terminal") from None

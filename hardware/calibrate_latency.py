@@ -4,107 +4,88 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import cv2
 import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 
-from calibration.latency import Lag, find_lag
+from calibration.latency import Lag, Signal, find_lag, motion
 from hardware.arm import Arm
 from hardware.camera import Camera
+from il_robot.control.precedence import take_precedence
 from il_robot.control.rate import DeadlineLoop, SystemClock
-from il_robot.errors import BadInput, Fault
+from il_robot.errors import Fault, IlRobotError
 
 READ_HZ = 100.0
+PROMPT_S = 0.02
 SMALL = (80, 60)
 """Images are compared at this width and height: motion survives, noise does not."""
-SMOOTH_S = 0.1
-GRID_NS = 5_000_000
-Signal = tuple[NDArray[np.int64], NDArray[np.float64]]
-"""(n,) stamps [ns] and (n,) how much moved."""
+
+KeepOn = Callable[[], bool]
 
 
-def measure_latency(arm: Arm, cameras: Mapping[str, Camera], seconds: float) -> dict[str, Lag]:
-    """By camera: how much later its stamps are than what its images show, against the stamps of ``arm``.
+def measure_latency(arm: Arm, cameras: Mapping[str, Camera], seconds: float) -> dict[str, Lag | IlRobotError]:
+    """By camera: how much later its stamps are than what its images show, against the stamps of ``arm``; or why not.
 
-    The arm must be moved irregularly in view of every camera meanwhile. Raises BadInput naming the camera that does
-    not see it move, Fault when a device is lost.
+    The arm must be moved irregularly in view of the cameras meanwhile. Raises Fault when the arm is lost.
     """
-    until_s = time.monotonic() + seconds
-    watchers = {name: _Watcher(name, camera, until_s) for name, camera in cameras.items()}
-    for watcher in watchers.values():
-        watcher.thread.start()
-    reference = _arm_motion(arm, until_s)
-    found = {}
-    for name, watcher in watchers.items():
+    until_s, left = time.monotonic() + seconds, threading.Event()
+
+    def keep_on() -> bool:
+        return time.monotonic() < until_s and not left.is_set()
+
+    with ThreadPoolExecutor(len(cameras) + 1) as together:
         try:
-            found[name] = find_lag(*reference, *watcher.motion())
-        except BadInput as error:
-            raise BadInput(f"camera {name}: {error}") from None
-    return found
+            images = {name: together.submit(_image_motion, name, camera, keep_on) for name, camera in cameras.items()}
+            reference = together.submit(_arm_motion, arm, keep_on).result()
+            return {name: _lag(reference, seen) for name, seen in images.items()}
+        finally:
+            left.set()  # Ctrl-C does not wait for the rest of it
 
 
-def _arm_motion(arm: Arm, until_s: float) -> Signal:
+def _lag(reference: Signal, seen: Future[Signal]) -> Lag | IlRobotError:
+    try:
+        return find_lag(reference, seen.result())
+    except IlRobotError as error:
+        return error
+
+
+def _arm_motion(arm: Arm, keep_on: KeepOn) -> Signal:
+    take_precedence()  # this thread only
     loop = DeadlineLoop(SystemClock(), round(1e9 / READ_HZ))
     states = []
-    while time.monotonic() < until_s:
+    while keep_on():
         loop.wait()
+        began_s = time.monotonic()
         state = arm.read()
-        if state is not None:
+        # The answer of a question that took long is from any time meanwhile.
+        if state is not None and time.monotonic() - began_s < PROMPT_S:
             states.append((state.time_ns, state.qpos))
     if len(states) < 2:
         raise Fault("the arm did not answer while it was watched")
     stamps = np.array([time_ns for time_ns, _ in states])
-    moved = np.abs(np.diff([qpos for _, qpos in states], axis=0)).sum(axis=1)
-    return _as_rate(stamps, moved)
+    return motion(stamps, np.abs(np.diff([qpos for _, qpos in states], axis=0)).sum(axis=1))
 
 
-def _as_rate(stamps: NDArray[np.int64], moved: NDArray[np.floating]) -> Signal:
-    """How fast it moved, every 5 ms, each over the 0.1 s around: sampling that stutters does not show in it.
+def _image_motion(name: str, camera: Camera, keep_on: KeepOn) -> Signal:
+    """How much each image differs from the one before. Raises Fault when the camera was lost."""
+    sequence = -1
+    frames: list[tuple[int, NDArray[np.int16]]] = []
+    while keep_on():
+        frame = camera.wait_newer(sequence, timeout_s=0.1)
+        if frame is not None:
+            sequence = frame.sequence
+            frames.append((frame.time_ns, _small(frame.jpeg)))
+    if len(frames) < 2:
+        raise Fault(f"camera {name}: no images while it was watched")
+    stamps = np.array([time_ns for time_ns, _ in frames])
+    return motion(stamps, np.abs(np.diff([image for _, image in frames], axis=0)).mean(axis=(1, 2)))
 
-    ``stamps`` (n,) [ns]; ``moved`` (n - 1,) what moved between each two of them.
-    """
-    path = np.concatenate([[0.0], np.cumsum(moved)])
-    half_ns = round(SMOOTH_S * 1e9 / 2)
-    grid = np.arange(stamps[0] + half_ns, stamps[-1] - half_ns, GRID_NS)
-    ends = [np.interp(grid + shift - stamps[0], stamps - stamps[0], path) for shift in (half_ns, -half_ns)]
-    return grid, ends[0] - ends[1]
 
-
-class _Watcher:
-    """Collects one camera's frames, small and grey."""
-
-    def __init__(self, name: str, camera: Camera, until_s: float) -> None:
-        self._name = name
-        self._camera = camera
-        self._until_s = until_s
-        self._frames: list[tuple[int, NDArray[np.int16]]] = []
-        self._fault: Fault | None = None
-        self.thread = threading.Thread(target=self._watch, name=f"watch {name}", daemon=True)
-
-    def _watch(self) -> None:
-        sequence = -1
-        try:
-            while time.monotonic() < self._until_s:
-                frame = self._camera.wait_newer(sequence, timeout_s=0.1)
-                if frame is None:
-                    continue
-                sequence = frame.sequence
-                grey = simplejpeg.decode_jpeg(frame.jpeg, colorspace="GRAY")[:, :, 0]
-                small = cv2.resize(grey, SMALL, interpolation=cv2.INTER_AREA)
-                self._frames.append((frame.time_ns, small.astype(np.int16)))
-        except Fault as fault:
-            self._fault = fault
-
-    def motion(self) -> Signal:
-        """How much each image differs from the one before. Raises Fault when the camera was lost."""
-        self.thread.join()
-        if self._fault is not None:
-            raise self._fault
-        if len(self._frames) < 2:
-            raise Fault(f"camera {self._name}: no images while it was watched")
-        stamps = np.array([time_ns for time_ns, _ in self._frames])
-        changed = np.abs(np.diff([image for _, image in self._frames], axis=0)).mean(axis=(1, 2))
-        return _as_rate(stamps, changed)
+def _small(jpeg: bytes) -> NDArray[np.int16]:
+    """(60, 80) grey; decoding to little more than that is half of the work."""
+    grey = simplejpeg.decode_jpeg(jpeg, colorspace="GRAY", min_height=SMALL[1], min_width=SMALL[0], min_factor=1)
+    return np.asarray(cv2.resize(grey[:, :, 0], SMALL, interpolation=cv2.INTER_AREA), np.int16)

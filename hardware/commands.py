@@ -58,6 +58,7 @@ def emulate(out: Positional[Path], /, *, rig: str | None = None) -> int:
     from hardware.emulated_scene import Scene
     from hardware.pedal import KeyboardPedal
     from il_robot import strict_yaml
+    from il_robot.control.precedence import HARDWARE_PRIORITY, take_precedence
 
     with lab_in(out, rig), contextlib.ExitStack() as opened:
         poses = strict_yaml.load(file_of_rig(str(out), "poses.yaml"), Poses)
@@ -84,6 +85,7 @@ def emulate(out: Positional[Path], /, *, rig: str | None = None) -> int:
             return True
 
         print(f"running: rig {out}; keys are its pedal (space, r, s, d); Ctrl-C ends it", flush=True)
+        take_precedence(HARDWARE_PRIORITY)  # no hand waits for a busy computer
         with contextlib.suppress(KeyboardInterrupt):
             hands.run(attend)
     return 0

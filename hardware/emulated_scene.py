@@ -28,26 +28,40 @@ SUFFIX = ".scene"
 GROUND, STICK = 30, (255, 220, 150)
 LATE_FRAMES = 1
 """Images show what was this long before their stamp, as a camera's do that exposes and sends before it stamps."""
+REMEMBERED = 128
+"""So many moves are remembered, at 50 a second."""
 BOARD_PX = 60
 """A square of the board as it is drawn, before the camera sees it."""
 
 
 class Scene:
-    """The file: since when the board is shown [s, monotonic; NaN: it is not], then where the followers' joints are."""
+    """The file, rows of a time [s since 1970] and J numbers. The first: since when the board is shown (NaN: it is not).
+    All others: where the followers' joints were lately. So an image shows what was when it was taken, however late
+    a busy computer draws it."""
 
     def __init__(self, path: Path, rig: Rig) -> None:
         """Makes it, with every arm at the start pose and no board."""
-        self._followers = rig.start.astype(np.float64)
-        np.concatenate([[math.nan], self._followers]).tofile(path)
-        self._shared = np.memmap(path, np.float64, "r+")
+        rows = np.zeros((1 + REMEMBERED, 1 + len(rig.start)))
+        rows[0, 0], rows[1:, 1:] = math.nan, rig.start
+        rows.tofile(path)
+        self._shared = np.memmap(path, np.float64, "r+", shape=rows.shape)
+        self._moves = 0
 
     def move(self, qpos: Floats) -> None:
         """(J,) where the followers are, in the rig's order."""
-        self._shared[1:] = qpos
+        self._shared[1 + self._moves % REMEMBERED] = [time.time(), *qpos]
+        self._moves += 1
 
     def show_board(self, shown: bool) -> None:
         """In front of every camera, moving about, from now on; or away."""
-        self._shared[0] = time.monotonic() if shown else math.nan
+        self._shared[0, 0] = time.time() if shown else math.nan
+
+
+def seen_at(rows: NDArray[np.float64], then_s: float) -> tuple[float, NDArray[np.float64]]:
+    """How long the board was shown by ``then_s`` [s; NaN: it was not], and where the joints (J,) were."""
+    since_s, (times, joints) = rows[0, 0], (rows[1:, 0], rows[1:, 1:])
+    newest = np.where(times <= then_s, times, -1.0).argmax()
+    return then_s - since_s if since_s <= then_s else math.nan, joints[newest]
 
 
 class SceneSource:
@@ -58,13 +72,12 @@ class SceneSource:
         self._settings, self._path = settings, path
         self._loop = DeadlineLoop(clock, round(1e9 / rate_hz))
         self._first_ns: int | None = None
-        self._seen: list[NDArray[np.float64]] = []
 
     def open(self) -> None:
         """Raises Fault when the lab does not run."""
         if not self._path.is_file():
             raise Fault(f"camera {self._settings.name}: no {self._path}: its lab does not run (il-robot emulate)")
-        self._shared = np.memmap(self._path, np.float64, "r")
+        self._shared = np.memmap(self._path, np.float64, "r").reshape(1 + REMEMBERED, -1)
 
     def next(self) -> Captured | None:
         """Waits until the next frame is due. Raises Fault when its clock stops."""
@@ -72,11 +85,10 @@ class SceneSource:
         if due_ns is None:
             raise Fault(f"camera {self._settings.name}: its clock stopped")
         self._first_ns = self._first_ns or due_ns
-        self._seen = [*self._seen[-LATE_FRAMES:], np.array(self._shared)]
-        since_s, *joints = self._seen[0]
-        image = draw_arms(np.array(joints), self._settings.width, self._settings.height)
-        if not math.isnan(since_s):
-            show(image, time.monotonic() - since_s)
+        shown_s, joints = seen_at(np.array(self._shared), due_ns / 1e9 - LATE_FRAMES / self.rate_hz)
+        image = draw_arms(joints, self._settings.width, self._settings.height)
+        if not math.isnan(shown_s):
+            show(image, shown_s)
         write_number(image, round((due_ns - self._first_ns) * self.rate_hz / 1e9))
         jpeg = simplejpeg.encode_jpeg(image, self._settings.quality, colorspace="RGB", colorsubsampling="420")
         return Captured(jpeg, due_ns)

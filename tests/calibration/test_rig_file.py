@@ -66,7 +66,11 @@ def test_the_poses_of_a_rig_show_which_way_every_joint_turns(rig: str) -> None:
     ("old", "new", "told"),
     [
         ("shoulder_pan: 1.5708", "shoulder_pan: 90", "pose turned: shoulder_pan at 90; allowed: -6.28 to 6.28 rad"),
-        ("name: turned", "name: middle", "poses middle, middle, back; allowed: at least one, each with a name of its own"),
+        (
+            "name: turned",
+            "name: middle",
+            "poses middle, middle, back; allowed: at least one, each with a name of its own",
+        ),
         ("shoulder_pan: 1.5708, ", "", "pose turned: joints missing or unknown"),
     ],
 )

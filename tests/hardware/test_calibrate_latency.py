@@ -13,6 +13,7 @@ import simplejpeg
 import yaml
 
 from calibration.arm import load_calibration
+from calibration.report import load_report
 from calibration.rig_file import load_rig
 from hardware import calibrate_commands
 from hardware.camera import Captured
@@ -20,7 +21,7 @@ from hardware.emulated_bus import EmulatedBus
 from hardware.emulated_lab import open_lab, write_lab
 from hardware.rig_cameras import source_of
 from il_robot.control.rate import DeadlineLoop, SystemClock
-from il_robot.errors import BadInput
+from il_robot.errors import BadInput, Fault
 from il_robot.rig import Camera
 
 LATE_S = 0.06
@@ -104,10 +105,14 @@ def test_a_late_camera_is_found_and_written(
     assert found.arms == calibration.arms
     assert found.digest() != calibration.digest()
     assert "lose its torque" in said[0]
-    assert "ms late" in capsys.readouterr().out
+    report = load_report(tmp_path / "lab" / "calibration.yaml").latency[camera.name]
+    assert (report.arm, report.late_s) == (name, found.latency_s[camera.name])
+    assert f"ms late, within {1e3 * report.within_s:.0f} ms (correlation" in capsys.readouterr().out
 
 
-def test_a_camera_that_does_not_see_the_arm_is_named(tmp_path: Path, said: list[str]) -> None:
+def test_a_camera_that_does_not_see_the_arm_is_named(
+    tmp_path: Path, said: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     write_lab("koch", tmp_path / "lab")
     rig, wiring, _, emulated = open_lab(tmp_path / "lab")
     name = rig.arms[0].follower
@@ -116,9 +121,10 @@ def test_a_camera_that_does_not_see_the_arm_is_named(tmp_path: Path, said: list[
     with (
         emulated,
         Scene(emulated.buses[name], servo),
-        pytest.raises(BadInput, match=f"camera {rig.cameras[0].name}: the streams resemble each other"),
+        pytest.raises(Fault, match=f"not every camera was measured; .* --cameras {rig.cameras[0].name} --arm"),
     ):
         calibrate_commands.calibrate_latency(rig=str(tmp_path / "lab"), cameras=(rig.cameras[0].name,), seconds=4)
+    assert f"{rig.cameras[0].name}: not measured: the streams resemble each other" in capsys.readouterr().out
     with pytest.raises(BadInput, match="has no arm 'follower_lft'"):
         calibrate_commands.calibrate_latency(rig=str(tmp_path / "lab"), arm="follower_lft")
 
