@@ -144,6 +144,11 @@ def test_a_missing_serial_pedal_is_one_line() -> None:
         SerialPedal("/dev/no-pedal")
 
 
+def test_a_file_that_is_no_port_is_said_in_words() -> None:
+    with pytest.raises(Fault, match="pedal on /dev/null: cannot open: it is not a serial port"):
+        SerialPedal("/dev/null")
+
+
 def test_a_device_that_is_no_pedal_is_noticed() -> None:
     device, port = pty.openpty()
     os.write(device, b"GPS 1.0\n")

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from one_step import record
 
 from calibration.rig_file import RIGS, load_rig
 from il_robot.errors import BadInput
@@ -28,6 +29,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def arguments(tmp_path: Path) -> dict[str, dict[str, str]]:
     """What each graph must be given."""
+    (tmp_path / "config.json").touch()
     return {
         "collect": {"dataset": "data"},
         "deploy": {"dataset": "data", "policy": str(tmp_path)},
@@ -206,6 +208,8 @@ def test_a_launch_file_starts_what_il_robot_launch_starts(
 ) -> None:
     from il_robot_ros.runner import ENVIRONMENT
 
+    if name == "replay":
+        arguments[name]["episode"] = str(record(tmp_path / "recorded", load_rig("sim")))
     stand_in = tmp_path / "launch_stand_in.py"
     stand_in.write_text(LAUNCH_STAND_IN)
     file = ROOT / f"launch/{name}.launch.py"

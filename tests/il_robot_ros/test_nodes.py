@@ -122,10 +122,11 @@ def test_stopping_the_launcher_ends_everything_and_keeps_the_open_episode(tmp_pa
 
 
 def test_a_process_that_refuses_its_input_ends_the_run_with_2_before_control_starts(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
     with Launched(tmp_path, "deploy", f"dataset:={tmp_path}/cube", f"policy:={tmp_path}") as run:
         assert run.exit_code() == 2, run.output
         assert_nothing_left(run)
-    assert f"policy | error: {tmp_path}: not a folder that il-robot train made" in run.output
+    assert f"policy | error: {tmp_path}/config.json: not the configuration of an il-robot policy" in run.output
     assert "Traceback" not in run.output
     assert "control starts" not in run.output
 
@@ -141,6 +142,7 @@ def test_a_machine_that_cannot_draw_is_told_what_to_install(tmp_path: Path, monk
 
 
 def test_whoever_stops_reading_the_output_ends_the_run_without_a_traceback(tmp_path: Path) -> None:
+    (tmp_path / "config.json").touch()
     with subprocess.Popen(
         [sys.executable, "-m", "il_robot.cli", "launch", "deploy", f"dataset:={tmp_path}/cube", f"policy:={tmp_path}"],
         stdout=subprocess.PIPE,

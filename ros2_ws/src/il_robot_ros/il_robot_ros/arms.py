@@ -1,9 +1,9 @@
 """The arms node: every leader and follower of a real rig, one bus thread each, as joint states and commands.
 
-Start: all servos are inspected and set up, all arms go slowly to the start pose, then (for demonstrations) the
-leaders come free once the operator has squeezed both grippers. End: arms that have torque go slowly to their sleep pose
-and lose it only there; before they have reached the start pose they hold instead. A killed process leaves every arm
-holding.
+Start: once the other processes of the run have what they need, all servos are inspected and set up, all arms go slowly
+to the start pose, then (for demonstrations) the leaders come free once the operator has squeezed both grippers. End:
+arms that have torque go slowly to their sleep pose and lose it only there; before they have reached the start pose they
+hold instead. A killed process leaves every arm holding.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ class Parameters:
     frees_leaders: bool = parameter("free the leaders once the operator holds both grippers closed", True)
     start_s: float = parameter("how long the move to the start pose takes at least [s]", 2.0)
     reply_s: float = parameter("how long a servo's answer may take [s]", 0.01)
+    after: str = parameter("processes that must have come up before a bus is opened, with spaces between", "")
     verbose: bool = parameter("say each register that is written at the start, not only how many", False)
 
 
@@ -57,12 +58,15 @@ class ArmsNode:
             name: node.create_publisher(JointState, topics.joint_states(name), topics.NEWEST) for name in self._names
         }
         self._loops: dict[str, ArmLoop] = {}
-        self._doing = "opening the buses"
+        self._doing = "starting"
         self._lost: dict[str, str] = {}
         Diagnostics(node, self._health)
         life.thread("arms", self._run)
 
     def _run(self) -> None:
+        if not self._others_are_up():
+            return
+        self._say("opening the buses")
         with RigArms(self._rig, self._wiring, self._calibration, self._given.reply_s) as arms:
             self._say("setting up the servos")
             changes = arms.set_up()
@@ -76,6 +80,21 @@ class ArmsNode:
             finally:  # whatever ended it: the arms are stiff
                 self._say("going to sleep: keep clear")
                 arms.go_to_sleep(self._clock)
+
+    def _others_are_up(self) -> bool:
+        """Waits until nothing that another process needs can be missing any more; False when stopped before. Nothing
+        has moved by then, and no bus is open."""
+        waited_for: list[str] = []
+        while missing := [name for name in self._given.after.split() if not self._is_up(name)]:
+            if missing != waited_for:
+                self._say(f"waiting for {', '.join(missing)}")
+                waited_for = missing
+            if self._life.wait(0.05) or self._life.stopping:
+                return False
+        return True
+
+    def _is_up(self, name: str) -> bool:
+        return all(self._node.count_publishers(topic) for topic in topics.of_process(name, self._rig))
 
     def _stand_up(self, arms: RigArms) -> bool:
         """Whether the arms reached their start pose; else they hold where they are: something may be in their way."""

@@ -37,10 +37,10 @@ class CamerasNode:
         rig = load_rig(given.rig)
         wiring, calibration = load_wiring(rig, given.rig)
         self._lost: dict[str, str] = {}
+        self._cameras = RigCameras(rig, wiring, calibration.latency_s)
         self._publishers = {
             name: node.create_publisher(CompressedImage, topics.image(name), topics.STREAM) for name in rig.camera_names
         }
-        self._cameras = RigCameras(rig, wiring, calibration.latency_s)
         Diagnostics(node, self._health)
         for name, camera in self._cameras.cameras.items():
             life.thread(name, self._publisher(name, camera))

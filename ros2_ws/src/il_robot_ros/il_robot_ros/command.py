@@ -9,6 +9,7 @@ import tyro
 from tyro.conf import Positional
 
 from il_robot.errors import BadInput
+from il_robot_ros.before_start import check_inputs
 from il_robot_ros.graph import graph as named
 from il_robot_ros.launch_arguments import listed, parse
 
@@ -41,6 +42,7 @@ def launch(
             print(f"    '{argument.name}':\n        {argument.description}\n        ({default})")
         return 0
     processes = wanted.processes(parse(arguments))
+    check_inputs(processes)
     if importlib.util.find_spec("rclpy") is None:
         raise BadInput("ROS 2 is not here: install the wheels (pip install 'il-robot[ros]') or source your ROS 2")
     from il_robot_ros.one_session import claim_session

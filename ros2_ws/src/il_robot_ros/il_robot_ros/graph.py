@@ -42,10 +42,15 @@ from il_robot_ros.launch_arguments import (
     VERBOSE,
     Argument,
     choice,
+    device,
     integer,
     number,
+    pedal,
     truth,
 )
+
+PEDAL_LINK = "il-robot-pedal-"
+"""How the link begins behind which the scripted operator's pedal is; it comes with the run."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,12 @@ class Graph:
         if missing:
             listed = "; ".join(f"{argument.name}:=... ({argument.description})" for argument in missing)
             raise BadInput(f"launch {self.name}: missing {listed}")
-        return self.build({a.name: given.get(a.name, a.default or "") for a in self.arguments})
+        processes = self.build({a.name: given.get(a.name, a.default or "") for a in self.arguments})
+        others = " ".join(process.name for process in processes if process.name != "arms")
+        return tuple(
+            replace(process, parameters={**process.parameters, "after": others}) if process.name == "arms" else process
+            for process in processes
+        )
 
 
 def _collect(given: Mapping[str, str]) -> tuple[Process, ...]:
@@ -86,7 +96,7 @@ def _deploy(given: Mapping[str, str]) -> tuple[Process, ...]:
     run = _folder(given, "policy", "a run of il-robot train")
     return (
         *_rig_processes(given),
-        Process("policy", {**_shared(given), "run": run, "device": given["device"]}),
+        Process("policy", {**_shared(given), "run": run, "device": device(given)}),
         _control(
             given,
             autonomous=True,
@@ -103,7 +113,7 @@ def _deploy(given: Mapping[str, str]) -> tuple[Process, ...]:
 def _teleop(given: Mapping[str, str]) -> tuple[Process, ...]:
     if _simulated(given):
         raise BadInput(f"rig:={given['rig']} is simulated: nobody is at its leaders; use launch collect, or a real rig")
-    given = {**given, "use_sim_time": "false", "speed": "1.0"}
+    given = {**given, "use_sim_time": "false", "speed": "1.0", "seed": "0"}
     return (*_rig_processes(given, frees_leaders=True), _control(given, autonomous=False, recorded=False))
 
 
@@ -133,17 +143,17 @@ def _rig_processes(given: Mapping[str, str], frees_leaders: bool = False) -> tup
         raise BadInput(f"speed:={given['speed']} needs use_sim_time:=true")
     if not 0 < speed <= 100:
         raise BadInput(f"speed:={given['speed']}; allowed: above 0, at most 100")
+    wanted, verbose, seed = pedal(given), truth(given, "verbose"), integer(given, "seed")
     if _simulated(given):
         task = choice({**given, "task": _whose(given)["task"]}, "task", TASKS)
-        simulator = Process("sim", {**shared, "task": task, "seed": integer(given, "seed"), "speed": speed})
-        device = str(_pedal_link()) if given["pedal"] == RIG_PEDAL else given["pedal"]
-        return simulator, Process("pedal", {**shared, "device": device})
+        simulator = Process("sim", {**shared, "task": task, "seed": seed, "speed": speed})
+        return simulator, Process("pedal", {**shared, "device": str(_pedal_link()) if wanted == RIG_PEDAL else wanted})
     if shared["use_sim_time"]:
         raise BadInput(f"use_sim_time:=true needs a simulated rig; {given['rig']} is a real one")
     return (
-        Process("arms", {**shared, "frees_leaders": frees_leaders, "verbose": truth(given, "verbose")}),
+        Process("arms", {**shared, "frees_leaders": frees_leaders, "verbose": verbose}),
         Process("cameras", shared),
-        Process("pedal", {**shared, "device": given["pedal"]}),
+        Process("pedal", {**shared, "device": wanted}),
     )
 
 
@@ -153,7 +163,7 @@ def _simulated(given: Mapping[str, str]) -> bool:
 
 def _pedal_link() -> Path:
     """Where the scripted operator's emulated pedal appears: one per launch, which removes what a kill left of it."""
-    link = Path(tempfile.gettempdir()) / f"il-robot-pedal-{os.getpid()}"
+    link = Path(tempfile.gettempdir()) / f"{PEDAL_LINK}{os.getpid()}"
     atexit.register(link.unlink, missing_ok=True)
     return link
 

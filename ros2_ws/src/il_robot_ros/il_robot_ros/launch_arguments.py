@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -69,11 +70,25 @@ def choice(given: Mapping[str, str], name: str, allowed: Sequence[str]) -> str:
     return given[name]
 
 
+def pedal(given: Mapping[str, str]) -> str:
+    if given["pedal"] not in (RIG_PEDAL, KEYBOARD) and not given["pedal"].startswith("/"):
+        words = nearest(given["pedal"], (RIG_PEDAL, KEYBOARD))
+        raise BadInput(f"pedal:={given['pedal']}; {words}, or the path of a serial port (/dev/...)")
+    return given["pedal"]
+
+
+def device(given: Mapping[str, str]) -> str:
+    """Whether this machine has it, torch has to say."""
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", given["device"]):
+        raise BadInput(f"device:={given['device']}; {nearest(given['device'], ('cpu', 'cuda', 'cuda:0'))}, cuda:1 ...")
+    return given["device"]
+
+
 MANY = 2**63
 """No ROS parameter holds a whole number as large."""
 STYLES = ("closed_loop", "timed", "human")
 
-RIG_PEDAL = "rig"
+RIG_PEDAL, KEYBOARD = "rig", "keyboard"
 
 DATASET = Argument("dataset", None, "folder that the episodes go to; made if there is none")
 POLICY = Argument("policy", None, "the run folder of a trained policy")

@@ -18,9 +18,9 @@ from trajectory_msgs.msg import JointTrajectory
 
 from calibration.rig_file import load_rig
 from il_robot.episodes.reader import Episode
-from il_robot.errors import BadInput
 from il_robot.types import ActionChunk, Floats, Observation
 from il_robot_ros import messages, process, topics
+from il_robot_ros.before_start import check_replayable
 from il_robot_ros.diagnostics import Diagnostics, Health, Level
 from il_robot_ros.joint_streams import FollowerStreams
 from il_robot_ros.parameters import declare, parameter
@@ -45,10 +45,7 @@ class ReplayNode:
         given = declare(node, Parameters)
         self._rig = load_rig(given.rig)
         episode = Episode(Path(given.episode))
-        if episode.info.joint_names != self._rig.joint_names:
-            raise BadInput(f"{given.episode}: recorded on another rig ({episode.info.rig}) than {self._rig.name}")
-        if not episode.steps:
-            raise BadInput(f"{given.episode}: has no steps to replay")
+        check_replayable(episode, self._rig)
         self._actions = episode.action
         self._cube = episode.objects["cube"][0] if self._rig.simulated and "cube" in episode.objects else None
         self._streams = FollowerStreams(node, self._rig)

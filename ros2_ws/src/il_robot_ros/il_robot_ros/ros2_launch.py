@@ -17,6 +17,7 @@ from launch.events.process import ProcessExited
 from launch.substitutions import LaunchConfiguration
 
 from il_robot.errors import Fault
+from il_robot_ros.before_start import check_inputs
 from il_robot_ros.graph import graph
 from il_robot_ros.graph_process import GRACE_S, Process
 from il_robot_ros.one_session import claim_session
@@ -30,6 +31,7 @@ def describe(name: str) -> LaunchDescription:
     def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         given = {argument.name: LaunchConfiguration(argument.name).perform(context) for argument in wanted.arguments}
         processes = wanted.processes(given)
+        check_inputs(processes)
         claim = claim_session(processes)
         at_end = RegisterEventHandler(OnShutdown(on_shutdown=lambda *_: claim.close()))
         return [at_end, *(entity for process in processes for entity in _execute(process))]

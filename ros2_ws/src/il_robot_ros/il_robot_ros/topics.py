@@ -78,6 +78,12 @@ def pose(thing: str) -> str:
     return f"/objects/{thing}/pose"
 
 
+def of_process(name: str, rig: Rig) -> tuple[str, ...]:
+    """What a process of this name publishes from when it has everything that it needs."""
+    once_up = {"pedal": PEDAL, "control": STEP, "recorder": RECORDER, "policy": CHUNK, "replay": CHUNK}
+    return tuple(map(image, rig.camera_names)) if name == "cameras" else (once_up[name],)
+
+
 def of_one_session(rig: Rig) -> tuple[str, ...]:
     """What only one process in a ROS domain may publish."""
     arms = [name for arm in rig.arms for name in (arm.follower, arm.leader)]

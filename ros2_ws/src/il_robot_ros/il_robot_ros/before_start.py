@@ -1,0 +1,161 @@
+"""What the arguments name, looked at before any process starts: a wrong folder or device must not be found out by a
+process of the run while arms already move."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from calibration.rig_file import load_rig
+from hardware.errors import in_words
+from hardware.wiring import load_wiring
+from il_robot.episodes.dataset import episode_folders
+from il_robot.episodes.layout import EpisodeInfo, episode_info
+from il_robot.episodes.reader import Episode
+from il_robot.errors import BadInput
+from il_robot.rig import Rig
+from il_robot_ros.graph import PEDAL_LINK
+from il_robot_ros.graph_process import Process, Value
+
+RUN_FILE = "config.json"
+"""What makes a folder a trained policy's."""
+FEW = 3
+"""So many names are said of what differs; the rest is counted."""
+
+
+def check_inputs(processes: Sequence[Process]) -> None:
+    """Raises BadInput for the first folder, file or device that a process of the run could not use."""
+    for process in processes:
+        if process.name in CHECKS:
+            CHECKS[process.name](process.parameters)
+
+
+def _check_arms(given: Mapping[str, Value]) -> None:
+    load_wiring(_rig(given), str(given["rig"]))
+
+
+def _check_pedal(given: Mapping[str, Value]) -> None:
+    """A device that the rig names is the pedal process's to wait for; one that somebody typed is there or mistyped."""
+    device = str(given["device"])
+    if device == "keyboard" and not _has_terminal():
+        raise BadInput("pedal:=keyboard: no terminal here; start it in a terminal, in the foreground")
+    if not device.startswith("/") or Path(device).name.startswith(PEDAL_LINK):
+        return
+    try:
+        port = os.open(device, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+    except OSError as error:
+        raise BadInput(f"pedal:={device}: {in_words(error)}") from None
+    is_serial = os.isatty(port)
+    os.close(port)
+    if not is_serial:
+        raise BadInput(f"pedal:={device}: not a serial port")
+
+
+def _has_terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
+
+
+def _check_recorder(given: Mapping[str, Value]) -> None:
+    """Whether the dataset is a folder that can be written, and of the same kind of episodes if it holds any."""
+    if "://" in str(given["dataset"]):
+        raise BadInput(f"dataset:={given['dataset']}: a URL is for reading only; allowed: a folder on this machine")
+    dataset = Path(str(given["dataset"]))
+    there = next(folder for folder in (dataset, *dataset.absolute().parents) if folder.exists())
+    if not there.is_dir():
+        raise BadInput(f"dataset:={dataset}: {there} is a file; allowed: a folder, which is made if there is none")
+    if (there / "zarr.json").exists():
+        raise BadInput(
+            f"dataset:={dataset}: {there} is an episode; allowed: a folder of episodes, such as {there.parent}"
+        )
+    try:
+        tempfile.TemporaryFile(dir=there).close()
+    except OSError as error:
+        raise BadInput(f"dataset:={dataset}: {there} cannot be written: {error.strerror}") from None
+    if any(dataset.glob("*.zarr")):
+        _check_same_kind(dataset, episode_info(_rig(given)))
+
+
+def _check_same_kind(dataset: Path, ours: EpisodeInfo) -> None:
+    theirs = _newest(dataset)
+    if theirs is None:
+        return
+    for what, old, new in (
+        ("joints", theirs.joint_names, ours.joint_names),
+        ("rate", (f"{theirs.fps:g} Hz",), (f"{ours.fps:g} Hz",)),
+        ("cameras", _sizes(theirs), _sizes(ours)),
+        ("objects", theirs.objects, ours.objects),
+    ):
+        if old != new:
+            raise BadInput(
+                f"dataset:={dataset}: its episodes have other {what}: {_odd(old, new)}, where rig {ours.rig} "
+                f"has {_odd(new, old)}; name another folder"
+            )
+
+
+def _odd(these: tuple[str, ...], those: tuple[str, ...]) -> str:
+    """What only these have."""
+    odd = [name for name in these if name not in those]
+    return _few(odd) or ("none such" if len(these) < len(those) else "them in another order")
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:FEW]) + (f" and {len(names) - FEW} more" if len(names) > FEW else "")
+
+
+def _newest(dataset: Path) -> EpisodeInfo | None:
+    """What the newest episode that can be read is; None when none can."""
+    for folder in reversed(episode_folders(dataset)):
+        try:
+            return Episode(folder).info
+        except BadInput:
+            continue
+    return None
+
+
+def _sizes(info: EpisodeInfo) -> tuple[str, ...]:
+    return tuple(f"{camera.name} {camera.width}x{camera.height}" for camera in info.cameras)
+
+
+def _check_policy(given: Mapping[str, Value]) -> None:
+    run = Path(str(given["run"]))
+    if not (run / RUN_FILE).is_file():
+        inside = sorted(path.parent for path in run.glob(f"*/{RUN_FILE}"))
+        meant = f"; name one of the runs in it: {inside[0]}" if inside else ""
+        raise BadInput(f"policy:={run}: not a folder that il-robot train made: it has no {RUN_FILE}{meant}")
+
+
+def _check_replay(given: Mapping[str, Value]) -> None:
+    check_replayable(Episode(Path(str(given["episode"]))), _rig(given))
+
+
+def check_replayable(episode: Episode, rig: Rig) -> None:
+    """Raises BadInput when the actions of an episode cannot be sent to this rig."""
+    info = episode.info
+    if info.joint_names != rig.joint_names:
+        odd = sorted(set(info.joint_names) ^ set(rig.joint_names))
+        differ = f": {_few(odd)}" if odd else ", in their order"
+        raise BadInput(f"{episode.path}: recorded on another rig ({info.rig}) than {rig.name}; joints differ{differ}")
+    if info.fps != rig.rate_hz:
+        raise BadInput(f"{episode.path}: recorded at {info.fps:g} Hz; rig {rig.name} runs at {rig.rate_hz:g} Hz")
+    if not episode.steps:
+        raise BadInput(f"{episode.path}: has no steps to replay")
+
+
+def _rig(given: Mapping[str, Value]) -> Rig:
+    return load_rig(str(given["rig"]))
+
+
+CHECKS: Mapping[str, Callable[[Mapping[str, Value]], None]] = {
+    "arms": _check_arms,
+    "pedal": _check_pedal,
+    "policy": _check_policy,
+    "recorder": _check_recorder,
+    "replay": _check_replay,
+}
+"""By process."""
