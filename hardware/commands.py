@@ -71,15 +71,21 @@ def emulate(out: Positional[Path], /, *, rig: str | None = None) -> int:
         opened.enter_context(emulated)
         hands = Hands(described, wiring, built, emulated)
         scene = Scene(devices / SCENE, described)
-        hand = opened.enter_context(EmulatedHand(devices, described, poses, hands, scene, emulated.pedal))
+        hand = opened.enter_context(EmulatedHand(devices, described, poses, hands, scene, emulated))
         keys: KeyboardPedal | None = None
         with contextlib.suppress(Fault):  # without a terminal nobody presses the pedal
             keys = KeyboardPedal(described.pedal)
             opened.callback(keys.close)
 
+        lost: dict[str, str | None] = {}
+
         def attend() -> bool:
-            emulated.check()
-            hand.attend()
+            for arm, bus in emulated.buses.items():
+                if bus.lost and not lost.get(arm):
+                    print(f"{bus.lost}; il-robot emulate hand {out} plug --arm {arm} brings it back", flush=True)
+                lost[arm] = bus.lost
+            with emulated.bearing_losses():
+                hand.attend()
             for event in keys.events() if keys else ():
                 (emulated.pedal.press if event.pressed else emulated.pedal.release)(event.button)
             return True
@@ -110,6 +116,7 @@ def hand(
         away                   neither of these any more
         record, success, discard, takeover
                                that button of the pedal is pressed
+        unplug, plug           the adapter of --arm is pulled out, or in again
 
     For example:
 

@@ -98,16 +98,17 @@ class EmulatedBus(Closing):
         if not answer:
             with contextlib.suppress(subprocess.TimeoutExpired):  # its pipe closes a moment before it is gone
                 self._process.wait(timeout=1)
-            self.check()
-            raise Fault(f"the emulated bus {self.name} does not answer any more")
+            raise Fault(self.lost or f"the emulated bus {self.name} does not answer any more")
         return dict(json.loads(answer))
 
-    def check(self) -> None:
-        """Raises Fault, with the reason, when its process has ended."""
+    @property
+    def lost(self) -> str | None:
+        """Why its process has ended; None while it runs."""
         code = self._process.poll()
-        if code is not None:
-            why = f"it was killed (signal {-code})" if code < 0 else f"exit code {code}, see its error output"
-            raise Fault(f"the emulated bus {self.name} ended: {why}; its arm does not answer any more")
+        if code is None:
+            return None
+        why = f"it was killed (signal {-code})" if code < 0 else f"exit code {code}, see its error output"
+        return f"the emulated bus {self.name} ended: {why}; its arm does not answer any more"
 
 
 class _Process:
@@ -206,14 +207,14 @@ class _Process:
             case "block":
                 for servo in chosen:
                     servo.shaft.stops = (command["lower"], command["upper"])
-            case "unplug":
+            case "unplug" if self._plugged:
                 self.link.unlink(missing_ok=True)
                 os.close(self._master)
                 os.close(self._slave)
                 self._plugged = False
-            case "plug":
+            case "plug" if not self._plugged:
                 self._plug()
-            case "state":
+            case "state" | "plug" | "unplug":
                 pass
             case unknown:
                 raise BadInput(f"emulated bus: no command {unknown!r}")

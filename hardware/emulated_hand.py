@@ -18,9 +18,9 @@ import numpy as np
 from calibration.guide import Poses
 from hardware.closing import Closing
 from hardware.emulated_lab import Hands
-from hardware.emulated_pedal import EmulatedPedal
+from hardware.emulated_rig import EmulatedRig
 from hardware.emulated_scene import Scene
-from il_robot.errors import BadInput, Fault, nearest
+from il_robot.errors import BadInput, Fault, IlRobotError, nearest
 from il_robot.rig import Rig
 from il_robot.types import Floats
 
@@ -29,14 +29,17 @@ ANSWER_S = 5.0
 GRIPPERS = {"closed": 0.0, "open": 1.0}
 BUTTONS = ("record", "success", "discard", "takeover")
 BOARD, WAVE, AWAY = "board", "wave", "away"
+PLUG, UNPLUG = "plug", "unplug"
 
 
 class EmulatedHand(Closing):
     """The lab's end of it. Call :meth:`attend` often."""
 
-    def __init__(self, devices: Path, rig: Rig, poses: Poses, hands: Hands, scene: Scene, pedal: EmulatedPedal) -> None:
+    def __init__(
+        self, devices: Path, rig: Rig, poses: Poses, hands: Hands, scene: Scene, emulated: EmulatedRig
+    ) -> None:
         """Listens in the folder ``devices``."""
-        self._rig, self._hands, self._scene, self._pedal = rig, hands, scene, pedal
+        self._rig, self._hands, self._scene, self._emulated = rig, hands, scene, emulated
         self._poses = {pose.name: pose.angles for pose in poses.poses}
         self._pairs = {name: pair for pair in rig.arms for name in (pair.follower, pair.leader)}
         self._board_until_s = 0.0
@@ -62,7 +65,7 @@ class EmulatedHand(Closing):
         if 0 < self._board_until_s < now_s:
             self._show_board(0.0)
         followers = [pair.follower for pair in self._rig.arms]
-        for arm in {*followers, *self._waving}:
+        for arm in filter(self._hands.reaches, {*followers, *self._waving}):
             free = not self._hands.feel(arm).any()
             since_s, until_s, around = self._waving.get(arm, (0.0, 0.0, None))
             if around is not None and free and now_s < until_s:
@@ -79,13 +82,18 @@ class EmulatedHand(Closing):
             self._show_board(time.monotonic() + seconds if what == BOARD else 0.0)
             self._waving.clear()
             return f"the board is in front of every camera for {seconds:g} s" if what == BOARD else "nothing moves"
+        if what in (PLUG, UNPLUG):
+            return self._plug(arm, what)
         if what not in (*self._poses, *GRIPPERS, WAVE):
-            allowed = (*self._poses, *GRIPPERS, WAVE, BOARD, AWAY, *BUTTONS)
+            allowed = (*self._poses, *GRIPPERS, WAVE, BOARD, AWAY, PLUG, UNPLUG, *BUTTONS)
             raise BadInput(f"a hand cannot do {what!r}; {nearest(what, allowed)}")
         asked = [arm] if arm else [pair.follower for pair in self._rig.arms] if what == WAVE else list(self._pairs)
-        moved = [name for name in asked if not self._hands.feel(name).any()]
+        there = [name for name in asked if self._hands.reaches(name)]
+        if not there:
+            raise BadInput(f"{', '.join(asked)}: its emulated bus has ended; `plug` brings it back")
+        moved = [name for name in there if not self._hands.feel(name).any()]
         if not moved:
-            raise BadInput(f"{', '.join(asked)}: stiff, and a hand moves only what is free; end what holds it first")
+            raise BadInput(f"{', '.join(there)}: stiff, and a hand moves only what is free; end what holds it first")
         if what == WAVE:
             self._show_board(0.0)
         for name in moved:
@@ -106,11 +114,22 @@ class EmulatedHand(Closing):
             target = [angles.get(joint, 0.0) for joint in self._pairs[arm].joint_names]
             self._hands.place(arm, np.array(target, np.float32), only=~gripper)
 
+    def _plug(self, arm: str | None, what: str) -> str:
+        if arm is None:
+            raise BadInput(f"{what}: --arm is needed; allowed: {', '.join(self._pairs)}")
+        if what == PLUG:
+            self._emulated.plug(arm)
+            return f"the adapter of {arm} is plugged in"
+        if not self._hands.reaches(arm):
+            raise BadInput(f"{arm}: its emulated bus has ended; `plug` brings it back")
+        self._emulated.buses[arm].do(UNPLUG)
+        return f"the adapter of {arm} is pulled out; its servos keep their power"
+
     def _press(self, meaning: str) -> str:
         button = getattr(self._rig.pedal, meaning)
         if button is None:
             raise BadInput(f"the pedal of {self._rig.name} has no button for {meaning}")
-        self._pedal.tap(button)
+        self._emulated.pedal.tap(button)
         return f"pressed {meaning}"
 
     def _show_board(self, until_s: float) -> None:
@@ -123,7 +142,7 @@ class EmulatedHand(Closing):
             asked = json.loads(asking.makefile("r").readline())
             try:
                 answer = {"said": self.do(**asked)}
-            except BadInput as error:
+            except IlRobotError as error:
                 answer = {"error": str(error)}
             asking.sendall(json.dumps(answer).encode() + b"\n")
 

@@ -97,6 +97,10 @@ def lab_in(folder: Path, rig: str | None) -> Iterator[None]:
     process, however that ends. Raises BadInput; what cannot become a lab is left as it is.
     """
     if (folder / "hardware.yaml").is_file():
+        if not (folder / BUILT).is_file():
+            raise BadInput(
+                f"{folder}: a rig, and no lab: its devices are real ones; il-robot emulate lab --rig {folder}"
+            )
         there = load_rig(str(folder)).name
         if rig is not None and load_rig(rig).name != there:
             raise BadInput(f"{folder}: is a lab of rig {there}; name another folder, or leave --rig out")
@@ -140,6 +144,8 @@ class Hands:
     def move(self, now_s: float) -> None:
         """What the hands do at this moment. Call it often."""
         for pair in self._rig.arms:
+            if not self.reaches(pair.leader):
+                continue
             torque = self.feel(pair.leader)
             gripper = self.is_gripper(pair.leader)
             if not torque.any():
@@ -152,6 +158,10 @@ class Hands:
             self._seen_stiff.add(pair.leader)
             if not torque[gripper].any():
                 self.place(pair.leader, np.zeros(len(gripper), np.float32), only=gripper)
+
+    def reaches(self, arm: str) -> bool:
+        """Whether an arm is there: the process that emulates it may have been killed."""
+        return self._emulated.buses[arm].lost is None
 
     def rest(self, arm: str) -> None:
         """Leaves an arm alone until it was stiff again."""
@@ -168,7 +178,8 @@ class Hands:
     def run(self, keep_on: Callable[[], bool]) -> None:
         """Moves until ``keep_on`` says no."""
         while keep_on():
-            self.move(time.monotonic())
+            with self._emulated.bearing_losses():
+                self.move(time.monotonic())
             time.sleep(1 / HANDS_HZ)
 
     @contextlib.contextmanager

@@ -168,6 +168,8 @@ def _run(words: list[str]) -> int:
     # tyro drops a docstring's examples: give it all but the arguments, which it reads itself.
     told = inspect.cleandoc(function.__doc__ or "").partition("\nArgs:")[0].rstrip()
     arguments = words[len(name.split()) :]
+    if set(arguments) & set(HELP):
+        arguments = [HELP[0]]  # the usage shall show the words, too, that are given already
     refuse_repeated(arguments, function, f"il-robot {name}")
     with told_in_one_line(function):
         result = tyro.cli(

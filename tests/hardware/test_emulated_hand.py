@@ -34,7 +34,7 @@ class Lab:
         self.hands = Hands(self.rig, self.wiring, load_calibration(folder / BUILT), self.emulated)
         poses = strict_yaml.load(file_of_rig(str(folder), "poses.yaml"), Poses)
         scene = Scene(folder / "devices" / SCENE, self.rig)
-        self.hand = EmulatedHand(folder / "devices", self.rig, poses, self.hands, scene, self.emulated.pedal)
+        self.hand = EmulatedHand(folder / "devices", self.rig, poses, self.hands, scene, self.emulated)
 
     def stiffen(self, arm: str) -> None:
         bus = self.emulated.buses[arm]
