@@ -128,7 +128,7 @@ def write_whole(path: Path, data: dict[str, Any]) -> None:
     fresh = path.with_suffix(".new")
     try:
         with fresh.open("w", encoding="utf-8") as file:
-            yaml.safe_dump(data, file, sort_keys=False, default_flow_style=None)
+            yaml.safe_dump(data, file, sort_keys=False, default_flow_style=None, width=120)
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(path)

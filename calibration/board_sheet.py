@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 from pathlib import Path
 
 import cv2
@@ -23,14 +25,19 @@ def write_sheet(path: Path, board: Board) -> None:
     Raises BadInput when the name ends otherwise than in .png or .pdf or the board does not fit, Fault when it cannot be
     written.
     """
-    if path.suffix not in FORMATS:
+    if path.suffix.lower() not in FORMATS:
         raise BadInput(f"{path}: a name that ends in {' or '.join(FORMATS)} is needed")
+    dpi = PX_PER_MM * MM_PER_INCH
+    written = io.BytesIO()
+    Image.fromarray(_drawn(board)).convert("1").save(written, path.suffix[1:], dpi=(dpi, dpi), resolution=dpi)
+    fresh = path.with_suffix(".new")
     try:
-        Image.fromarray(_drawn(board)).convert("1").save(
-            path, dpi=(PX_PER_MM * MM_PER_INCH,) * 2, resolution=PX_PER_MM * MM_PER_INCH
-        )
+        fresh.write_bytes(written.getvalue())
+        fresh.replace(path)
     except OSError as error:
-        raise Fault(f"{path}: {error.strerror or error}") from None
+        with contextlib.suppress(OSError):
+            fresh.unlink()
+        raise Fault(f"{path}: {error.strerror}") from None
 
 
 def _drawn(board: Board) -> np.ndarray:

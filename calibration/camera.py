@@ -102,12 +102,12 @@ def find_intrinsics(
     found = CameraIntrinsics(
         width,
         height,
-        fx=float(matrix[0, 0]),
-        fy=float(matrix[1, 1]),
-        cx=float(matrix[0, 2]),
-        cy=float(matrix[1, 2]),
-        distortion=tuple(float(value) for value in np.ravel(distortion)[:5]),
-        error_px=float(error),
+        fx=round(float(matrix[0, 0]), 3),
+        fy=round(float(matrix[1, 1]), 3),
+        cx=round(float(matrix[0, 2]), 3),
+        cy=round(float(matrix[1, 2]), 3),
+        distortion=tuple(np.ravel(distortion)[:5].round(6).tolist()),
+        error_px=round(float(error), 3),
         views=len(views),
     )
     deviations = dict(zip(("fx", "fy", "cx", "cy"), np.round(np.ravel(within)[:4], 2).tolist(), strict=True))

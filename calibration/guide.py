@@ -115,7 +115,8 @@ def capture_arm(
             done[left[0]], doubted = held, []
         elif again and any(doubt.forget for doubt in doubted):
             forgotten = [name for name in done if any(name in (doubt.forget or ()) for doubt in doubted)]
-            complaint = f"{_listed(doubted)}: {', '.join(forgotten)} may have been the wrong one, so that comes again"
+            wrong = "the wrong one, so that comes" if len(forgotten) == 1 else "wrong, so they come"
+            complaint = f"{_listed(doubted)}: {' and '.join(forgotten)} may have been {wrong} again"
             for name in forgotten:
                 del done[name]
             doubted = []

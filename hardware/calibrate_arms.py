@@ -103,3 +103,4 @@ def capture(
 
         limits = {s.joint: (s.lower_ticks, s.upper_ticks) for s in wiring.chain(name) if s.shadow_of is None}
         capture_arm(name, read, joints, prior.arm(name), poses, tell, path, limits)
+    say(f"{name}: captured; lay it down, it stays without torque")

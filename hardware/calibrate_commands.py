@@ -166,8 +166,9 @@ def calibrate_latency(
         for settings in chosen_cameras(described, cameras):
             watched[settings.name] = ThreadedCamera(settings.name, source_of(settings, wiring.cameras[settings.name]))
             opened.callback(watched[settings.name].close)
-        print(f"move {name} now, quickly and irregularly, for {seconds:g} s", flush=True)
+        say(f"move {name} now, quickly and irregularly, for {seconds:g} s")
         found = measure_latency(freed, watched, seconds)
+        say(f"that is enough; lay {name} down, it stays without torque")
     lags = {camera: lag for camera, lag in found.items() if isinstance(lag, Lag)}
     if lags:
         late = {camera: round(lag.seconds, 4) for camera, lag in lags.items()}

@@ -17,10 +17,11 @@ from hardware.arm import Arm
 from hardware.camera import Camera
 from il_robot.control.precedence import take_precedence
 from il_robot.control.rate import DeadlineLoop, SystemClock
-from il_robot.errors import Fault, IlRobotError
+from il_robot.errors import BadInput, Fault, IlRobotError
 
 READ_HZ = 100.0
 PROMPT_S = 0.02
+MOVED_RAD = 1.0
 SMALL = (80, 60)
 """Images are compared at this width and height: motion survives, noise does not."""
 
@@ -30,7 +31,8 @@ KeepOn = Callable[[], bool]
 def measure_latency(arm: Arm, cameras: Mapping[str, Camera], seconds: float) -> dict[str, Lag | IlRobotError]:
     """By camera: how much later its stamps are than what its images show, against the stamps of ``arm``; or why not.
 
-    The arm must be moved irregularly in view of the cameras meanwhile. Raises Fault when the arm is lost.
+    The arm must be moved irregularly in view of the cameras meanwhile. Raises BadInput when it hardly is, Fault when
+    it is lost.
     """
     until_s, left = time.monotonic() + seconds, threading.Event()
 
@@ -67,7 +69,10 @@ def _arm_motion(arm: Arm, keep_on: KeepOn) -> Signal:
     if len(states) < 2:
         raise Fault("the arm did not answer while it was watched")
     stamps = np.array([time_ns for time_ns, _ in states])
-    return motion(stamps, np.abs(np.diff([qpos for _, qpos in states], axis=0)).sum(axis=1))
+    moved = np.abs(np.diff([qpos for _, qpos in states], axis=0)).sum(axis=1)
+    if moved.sum() < MOVED_RAD:
+        raise BadInput(f"the arm hardly moved ({moved.sum():.1f} rad in all joints together): move it all the time")
+    return motion(stamps, moved)
 
 
 def _image_motion(name: str, camera: Camera, keep_on: KeepOn) -> Signal:

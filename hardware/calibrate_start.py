@@ -43,6 +43,8 @@ class Start:
 def begin(rig: str, out: Path | None, part: str, afresh: bool = False) -> Start:
     """Reads a rig's files, before an arm loses its torque. Raises BadInput, also when nothing can be written."""
     described = load_rig(rig)
+    if described.simulated:
+        raise BadInput(f"rig {rig} is simulated: it has nothing to calibrate")
     wiring, calibration = load_wiring(described, rig)
     path = out or file_of_rig(rig, "calibration.yaml")
     if path.is_dir() or not os.access(path.parent, os.W_OK | os.X_OK):
@@ -73,4 +75,5 @@ def wait_for_enter(instruction: str) -> None:
     try:
         input(f"{instruction}. Enter when done: ")
     except EOFError:
+        print()  # after the prompt
         raise BadInput("nobody presses Enter: a calibration needs a terminal") from None

@@ -101,7 +101,8 @@ def test_an_interrupted_calibration_goes_straight_to_what_is_missing(lab: tuple)
     freed = [line.split(":")[0] for line in operator.told if "lose its torque" in line]
     assert freed == ["follower_left", "leader_left", "leader_left"], "an arm that is done is left alone"
     kept = "follower_left: straight, turned, back, gripper closed, gripper open kept from before (--afresh forgets it)"
-    assert said == [kept, "leader_left: straight kept from before (--afresh forgets it)"]
+    laid = "leader_left: captured; lay it down, it stays without torque"
+    assert said == [kept, "leader_left: straight kept from before (--afresh forgets it)", laid]
     assert load_calibration(path).arm("leader_left").joints["elbow"].zero_ticks == pytest.approx(2048 - 40, abs=1)
 
 
