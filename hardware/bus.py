@@ -163,7 +163,9 @@ class Bus:
         parameters = b"".join([bytes((i,)) + table.encode(register, value) for i, value in values.items()])
         answer = self._wire.sync_write(register.address, register.size, parameters)
         if not answer.ok:
-            raise Fault(f"bus {self.port}: writing {register.name} to {len(values)} servos failed ({answer.result})")
+            raise Fault(
+                f"bus {self.port}: writing {register.name} to {len(values)} servos failed: its port takes no more"
+            )
 
     def _judge_fast(self, fast: bool, attempt: int) -> None:
         """Three fast reads in a row that only the plain retry could replace: this firmware has no fast read."""

@@ -58,7 +58,7 @@ class Servo:
     def __post_init__(self) -> None:
         where = f"servo {self.id} ({self.joint})"
         if not 0 <= self.id <= 252:
-            raise BadInput(f"{where}: id allowed: 0..252")
+            raise BadInput(f"{where}: id {self.id}; allowed: 0..252")
         if self.model not in table.MODELS:
             raise BadInput(f"{where}: no servo model {self.model!r}; {nearest(self.model, table.MODELS)}")
         model = table.MODELS[self.model]
@@ -68,7 +68,7 @@ class Servo:
             raise BadInput(f"{where}: goal_current goes with mode current_based_position, and only with it")
         for name, current in (("current_limit", self.current_limit), ("goal_current", self.goal_current)):
             if current is not None and not 0 < current <= model.current_limit:
-                raise BadInput(f"{where}: {name} {current}: {self.model} allows 1..{model.current_limit}")
+                raise BadInput(f"{where}: {name} {current}; allowed: 1..{model.current_limit} ({self.model})")
         for name, value, low, high in (
             ("drive_mode", self.drive_mode, 0, 1),
             ("velocity_limit", self.velocity_limit, 1, table.LARGEST_VELOCITY_LIMIT),

@@ -16,6 +16,7 @@ from tyro._arguments import ArgumentDefinition
 
 from il_robot.errors import BadInput, nearest
 
+_POSITIONAL = get_args(tyro.conf.Positional[int])[1]
 _KINDS = {"int": "a whole number", "float": "a number"}
 
 
@@ -57,9 +58,10 @@ def _said(event: parse.ParseErrorEvent, function: Callable[..., Any]) -> str | N
         case parse.MissingArgs(missing_arguments=missing, unrecognized_tokens=unknown):
             names = ", ".join(_name(one.arg) for one in missing)
             also = f"; not known: {' '.join(unknown)}{_meant(unknown[0], function)}" if unknown else ""
-            return f"missing: {names}{also}"
+            return f"missing: {names}{also}; {_usage(event.prog, function)}"
         case parse.UnrecognizedArgs(tokens=tokens):
-            return f"not known: {' '.join(tokens)}{_meant(tokens[0], function)}"
+            meant = _meant(tokens[0], function) or f"; {_usage(event.prog, function)}"
+            return f"not known: {' '.join(tokens)}{meant}"
     return None
 
 
@@ -75,20 +77,36 @@ def _unusable(message: str, name: str) -> str:
 
 
 def _name(argument: ArgumentDefinition) -> str:
-    """As it is typed: ``--steps``, or the name of a word without an option."""
-    return argument.display_name()
+    """As it is typed, ``--steps``; of a word without an option its name as the usage has it, ``DATASET``."""
+    name = argument.display_name()
+    return name if name.startswith("--") else name.upper()
 
 
 def _meant(token: str, function: Callable[..., Any]) -> str:
     return f"; {nearest(token, _options(function))}" if token.startswith("--") else ""
 
 
+def _usage(command: str, function: Callable[..., Any]) -> str:
+    """What must be typed, in order; the help has all that may be."""
+    words, kinds, told = [], get_type_hints(function), get_type_hints(function, include_extras=True)
+    for name, parameter in signature(function).parameters.items():
+        needed = parameter.default is parameter.empty
+        if _POSITIONAL in get_args(told[name]):
+            words.append(name.upper() if needed else f"[{name.upper()}]")
+        elif needed and not is_dataclass(kinds[name]):
+            words.append(f"{_option(name)} {name.upper()}")
+    return f"usage: {' '.join([command, *words])} [OPTIONS], which --help lists"
+
+
 def _options(function: Callable[..., Any]) -> list[str]:
     """The options of a command, those of its groups too."""
-    kinds, names = get_type_hints(function), []
-    for name, parameter in signature(function).parameters.items():
-        if parameter.kind is parameter.KEYWORD_ONLY:
-            names += [field.name for field in fields(kinds[name])] if is_dataclass(kinds[name]) else [name]
+    names, kinds, told = [], get_type_hints(function), get_type_hints(function, include_extras=True)
+    for name in signature(function).parameters:
+        if is_dataclass(kinds[name]):
+            names += [field.name for field in fields(kinds[name])]
+        elif _POSITIONAL not in get_args(told[name]):
+            called = [getattr(extra, "name", None) for extra in get_args(told[name])]  # as tyro.conf.arg(name=...) says
+            names.append(next((one for one in called if isinstance(one, str)), name))
     return [_option(name) for name in names]
 
 

@@ -116,7 +116,7 @@ def split(dataset: Positional[Path], /, out: Path, share: float = VALIDATION_SHA
         as_json: print JSON for a script instead of lines.
     """
     if not 0 < share < 1:
-        raise BadInput(f"share {share} is not between 0 and 1")
+        raise BadInput(f"--share {share:g}; allowed: above 0, below 1")
     whole = Dataset(dataset, share)
     out = local_folder(out, "split")
     sides = {"train": _Copies(out / "train"), "validation": _Copies(out / "validation")}

@@ -65,8 +65,9 @@ class BetConfig:
         )
         if self.width % self.heads or self.width % 4:
             raise BadInput(f"bet: width {self.width} must be a multiple of 4 and of heads ({self.heads})")
-        if not all(0 <= number < math.inf for number in (self.focus, self.offset_weight, self.temperature)):
-            raise BadInput("bet: focus, offset_weight and temperature must be 0 or more")
+        for name in ("focus", "offset_weight", "temperature"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise BadInput(f"bet: {name} {getattr(self, name)}; allowed: 0 and more")
 
 
 class Bet(nn.Module):

@@ -60,7 +60,7 @@ class VinnConfig:
             memory=self.memory,
         )
         if self.neighbours > self.memory:
-            raise BadInput(f"vinn: {self.neighbours} neighbours of {self.memory} in memory")
+            raise BadInput(f"vinn: neighbours {self.neighbours}; allowed: 1 to memory ({self.memory})")
         if self.width % 4:
             raise BadInput(f"vinn: width {self.width} must be a multiple of 4")
         if not 0 < self.beta < math.inf:

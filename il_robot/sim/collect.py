@@ -57,7 +57,7 @@ def collect(
     expert fails.
     """
     if episodes < 1:
-        raise BadInput(f"episodes: {episodes} is not at least 1")
+        raise BadInput(f"--episodes {episodes}; allowed: 1 and more")
     if not 0 <= seed <= DEMONSTRATION_SEEDS - episodes:
         raise BadInput(f"seed: {seed} for {episodes} episodes; allowed: 0 to {DEMONSTRATION_SEEDS} - episodes")
     world = World(rig, task)

@@ -28,7 +28,7 @@ def test_the_rigs_at_hand_agree_with_themselves(name: str, joints: int, servos: 
         ("hardware.yaml", "model: XM540-W270}", "model: XM540-W27}", "did you mean 'XM540-W270'"),
         ("hardware.yaml", "{id: 2,", "{id: 1,", "two servos with id 1"),
         ("hardware.yaml", "shadow_of: 2}", "shadow_of: 4}", "shadows 4, no main servo of shoulder"),
-        ("hardware.yaml", "goal_current: 200}", "goal_current: 2000}", "allows 1..1193"),
+        ("hardware.yaml", "goal_current: 200}", "goal_current: 2000}", "goal_current 2000; allowed: 1..1193"),
         ("hardware.yaml", "upper_ticks: 2867", "upper_ticks: 2700", "joint shoulder: its limits are ticks"),
         ("hardware.yaml", "upper_ticks: 2867", "upper_ticks: 5000", "within 0..4095"),
         ("hardware.yaml", "chain: vx300s", "chain: vx300", "no chain 'vx300'"),

@@ -59,7 +59,7 @@ def test_demonstrations_that_do_not_hold_are_thrown_away(
 
 
 def test_bad_input(tmp_path: Path, rig: Rig) -> None:
-    with pytest.raises(BadInput, match="episodes: 0"):
+    with pytest.raises(BadInput, match="--episodes 0; allowed: 1 and more"):
         collect(tmp_path, rig, episodes=0)
     for seed in (-1, DEMONSTRATION_SEEDS):  # the first evaluation starts from the latter
         with pytest.raises(BadInput, match=f"seed: {seed} for 1 episodes"):

@@ -219,7 +219,7 @@ def export_mcap(
 
 def _check_quality(quality: int) -> None:
     if not 1 <= quality <= 100:
-        raise BadInput(f"JPEG quality {quality} is not in 1..100")
+        raise BadInput(f"--quality {quality}; allowed: 1 to 100")
 
 
 def _say_imported(out: Path, imported: int, there: int, as_json: bool) -> Literal[0]:

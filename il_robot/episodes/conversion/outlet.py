@@ -130,7 +130,8 @@ def chosen_episodes(dataset: Path, outcome: Outcome | None) -> Export:
     whole = Dataset(dataset)
     wanted = [episode for episode in whole if outcome in (None, episode.outcome)]
     if not wanted:
-        raise BadInput(f"{dataset}: no episode of outcome {outcome!r}")
+        there = ", ".join(sorted({episode.outcome for episode in whole}))
+        raise BadInput(f"{dataset}: no episode of outcome {outcome!r}; its outcomes: {there}")
     episodes, damage = [], {}
     for episode in wanted:
         try:
