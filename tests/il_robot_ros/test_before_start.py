@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from one_step import record
 
-from calibration.rig_file import RIGS, load_rig
+from calibration.rig_file import load_rig
 from hardware.emulated_lab import write_lab
-from il_robot.errors import BadInput
+from il_robot.errors import BadInput, Fault
 from il_robot_ros.before_start import check_inputs
 from il_robot_ros.graph import graph
 from il_robot_ros.launch_arguments import parse
@@ -30,6 +30,14 @@ def refused(name: str, *pairs: str) -> str:
     return str(error.value)
 
 
+def lab(tmp_path: Path) -> Path:
+    """The folder of a rig whose ports are there."""
+    ports = write_lab("koch", tmp_path / "lab")
+    for arm in ("follower_main", "leader_main"):
+        (ports / arm).touch()
+    return tmp_path / "lab"
+
+
 def test_a_dataset_is_a_folder_that_can_be_written(tmp_path: Path) -> None:
     check("collect", f"dataset:={tmp_path}/new/one")
     assert not (tmp_path / "new").exists(), "looking makes nothing"
@@ -45,33 +53,30 @@ def test_a_dataset_is_a_folder_that_can_be_written(tmp_path: Path) -> None:
     )
 
 
-def test_a_dataset_s_episodes_are_of_one_kind(tmp_path: Path) -> None:
-    dataset = f"dataset:={tmp_path / 'data'}"
-    record(tmp_path / "data", load_rig("koch"))
-    check("collect", "rig:=koch", dataset)
-    assert (
-        "have other joints: main_shoulder_pan, main_shoulder_lift, main_elbow_flex and 3 more, where rig sim has"
-        in (refused("collect", dataset))
-    )
-    text = (RIGS / "koch/rig.yaml").read_text()
-    for what, old, new, said in (
+@pytest.mark.parametrize(
+    ("what", "old", "new", "said"),
+    [
         (
             "cameras",
             "width: 640",
             "width: 320",
             "cam_front 640x480, cam_wrist 640x480, where rig koch has cam_front 320x",
         ),
-        ("cameras", "name: cam_wrist", "name: cam_hand", "cam_wrist 640x480, where rig koch has cam_hand 640x480"),
+        ("cameras", "cam_wrist", "cam_hand", "cam_wrist 640x480, where rig koch has cam_hand 640x480"),
         ("rate", "rate_hz: 50", "rate_hz: 25", "50 Hz, where rig koch has 25 Hz"),
-    ):
-        lab = tmp_path / f"lab_{said[:5]}{new[-3:]}"
-        write_lab("koch", lab)
-        (lab / "rig.yaml").write_text(text.replace(old, new))
-        wiring = lab / "hardware.yaml"
-        wiring.write_text(wiring.read_text().replace("cam_wrist", "cam_hand") if "hand" in new else wiring.read_text())
-        calibration = lab / "calibration.yaml"
-        calibration.write_text((RIGS / "koch/calibration.yaml").read_text())
-        assert f"have other {what}: {said}" in refused("collect", f"rig:={lab}", dataset)
+    ],
+)
+def test_a_dataset_s_episodes_are_of_one_kind(tmp_path: Path, what: str, old: str, new: str, said: str) -> None:
+    dataset = f"dataset:={tmp_path / 'data'}"
+    record(tmp_path / "data", load_rig("koch"))
+    folder = lab(tmp_path)
+    check("collect", f"rig:={folder}", dataset)
+    assert (
+        "have other joints: main_shoulder_pan, main_shoulder_lift, main_elbow_flex and 3 more, where rig sim has"
+    ) in refused("collect", dataset)
+    for file in ("rig.yaml", "hardware.yaml"):
+        (folder / file).write_text((folder / file).read_text().replace(old, new))
+    assert f"have other {what}: {said}" in refused("collect", f"rig:={folder}", dataset)
 
 
 @pytest.mark.parametrize("name", ["teleop", "collect", "deploy", "replay"])
@@ -91,7 +96,7 @@ def test_a_wrong_pedal_is_one_line(name: str, tmp_path: Path) -> None:
 
 
 def test_a_pedal_that_is_typed_is_a_port_that_is_there(tmp_path: Path) -> None:
-    rig = ("rig:=koch", f"dataset:={tmp_path}")
+    rig = (f"rig:={lab(tmp_path)}", f"dataset:={tmp_path}/data")
     pedal, port = pty.openpty()
     check("collect", *rig, f"pedal:={os.ttyname(port)}")
     os.close(pedal)
@@ -108,16 +113,20 @@ def test_a_policy_and_an_episode_are_what_they_are_called(tmp_path: Path) -> Non
     said = refused("deploy", data, f"policy:={tmp_path}/runs")
     assert said.endswith(f"it has no config.json; name one of the runs in it: {tmp_path}/runs/act")
     episode = record(tmp_path / "data", load_rig("koch"))
-    check("replay", data, f"episode:={episode}", "rig:=koch")
+    check("replay", data, f"episode:={episode}", f"rig:={lab(tmp_path)}")
     assert re.search(
         "recorded on another rig .koch. than sim; joints differ: ", refused("replay", data, f"episode:={episode}")
     )
     assert "not an episode" in refused("replay", data, f"episode:={tmp_path}")
 
 
-def test_a_real_rig_s_files_are_read_before_it_starts(tmp_path: Path) -> None:
-    write_lab("koch", tmp_path / "lab")
-    wiring = tmp_path / "lab" / "hardware.yaml"
-    check("teleop", f"rig:={tmp_path}/lab")
-    wiring.write_text(wiring.read_text().replace("baud: 1000000", "baud: 1000001") + "bauds: 1\n")
-    assert "bauds" in refused("teleop", f"rig:={tmp_path}/lab")
+def test_a_real_rig_is_there_and_well_described_before_it_starts(tmp_path: Path) -> None:
+    folder = lab(tmp_path)
+    check("teleop", f"rig:={folder}")
+    (folder / "devices/leader_main").unlink()
+    with pytest.raises(
+        Fault, match=f"no {folder}/devices/leader_main; is it plugged in. il-robot doctor --rig {folder}"
+    ):
+        check("teleop", f"rig:={folder}")
+    (folder / "hardware.yaml").open("a").write("bauds: 1\n")
+    assert "bauds" in refused("teleop", f"rig:={folder}")

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from one_step import record
 
 from calibration.rig_file import RIGS, load_rig
+from hardware.emulated_lab import write_lab
 from il_robot.errors import BadInput
 from il_robot_ros.graph import GRAPHS, graph
 from il_robot_ros.graph_process import Process
@@ -188,6 +189,10 @@ for module, classes in named.items():
         setattr(made, name, type(name, (Entity,), {}))
 sys.modules["launch.substitutions"].LaunchConfiguration = LaunchConfiguration
 
+from il_robot_ros import one_session
+
+one_session.LOOK_S = 0.01  # nobody is there
+
 file, given = sys.argv[1], json.loads(sys.argv[2])
 scope = {}
 exec(compile(open(file).read(), file, "exec"), scope)
@@ -208,6 +213,11 @@ def test_a_launch_file_starts_what_il_robot_launch_starts(
 ) -> None:
     from il_robot_ros.runner import ENVIRONMENT
 
+    if name == "teleop":
+        arguments[name]["rig"] = str(tmp_path / "lab")
+        ports = write_lab("koch", tmp_path / "lab")
+        for arm in ("follower_main", "leader_main"):
+            (ports / arm).touch()
     if name == "replay":
         arguments[name]["episode"] = str(record(tmp_path / "recorded", load_rig("sim")))
     stand_in = tmp_path / "launch_stand_in.py"

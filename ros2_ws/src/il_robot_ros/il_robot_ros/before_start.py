@@ -14,7 +14,7 @@ from hardware.wiring import load_wiring
 from il_robot.episodes.dataset import episode_folders
 from il_robot.episodes.layout import EpisodeInfo, episode_info
 from il_robot.episodes.reader import Episode
-from il_robot.errors import BadInput
+from il_robot.errors import BadInput, Fault
 from il_robot.rig import Rig
 from il_robot_ros.graph import PEDAL_LINK
 from il_robot_ros.graph_process import Process, Value
@@ -26,14 +26,22 @@ FEW = 3
 
 
 def check_inputs(processes: Sequence[Process]) -> None:
-    """Raises BadInput for the first folder, file or device that a process of the run could not use."""
-    for process in processes:
-        if process.name in CHECKS:
-            CHECKS[process.name](process.parameters)
+    """Raises BadInput for the first folder or file that a process of the run could not use, Fault for a rig's devices
+    that are not there."""
+    given = {process.name: process.parameters for process in processes}
+    for name, check in CHECKS.items():
+        if name in given:
+            check(given[name])
 
 
-def _check_arms(given: Mapping[str, Value]) -> None:
-    load_wiring(_rig(given), str(given["rig"]))
+def _check_rig(given: Mapping[str, Value]) -> None:
+    name = str(given["rig"])
+    wiring, _ = load_wiring(_rig(given), name)
+    devices = [arm.port for arm in wiring.arms.values()]
+    devices += [camera.device for camera in wiring.cameras.values() if camera.device.startswith("/dev/")]
+    if missing := [device for device in devices if not Path(device).exists()]:
+        asked = "is it plugged in" if len(missing) == 1 else "are they plugged in"
+        raise Fault(f"rig {name}: no {_few(missing)}; {asked}? il-robot doctor --rig {name} says more")
 
 
 def _check_pedal(given: Mapping[str, Value]) -> None:
@@ -152,10 +160,10 @@ def _rig(given: Mapping[str, Value]) -> Rig:
 
 
 CHECKS: Mapping[str, Callable[[Mapping[str, Value]], None]] = {
-    "arms": _check_arms,
-    "pedal": _check_pedal,
     "policy": _check_policy,
-    "recorder": _check_recorder,
     "replay": _check_replay,
+    "recorder": _check_recorder,
+    "pedal": _check_pedal,
+    "arms": _check_rig,
 }
-"""By process."""
+"""By process; what is typed goes before what is plugged in."""
