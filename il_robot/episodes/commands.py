@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Annotated
 
+import tyro
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -12,6 +14,7 @@ from rich.text import Text
 from tyro.conf import Positional
 
 from il_robot.episodes.answer import AsJson, answer, progress_bar, tracked
+from il_robot.episodes.checks.listing import listed
 from il_robot.episodes.dataset import episode_folders
 from il_robot.episodes.layout import episode_id_of
 from il_robot.episodes.location import local_folder
@@ -69,18 +72,26 @@ def info(dataset: Positional[Path], /, as_json: AsJson = False) -> int:
     return code
 
 
-def validate(dataset: Positional[Path], /, as_json: AsJson = False) -> int:
+def validate(
+    dataset: Positional[Path],
+    /,
+    every: Annotated[bool, tyro.conf.arg(name="all")] = False,
+    as_json: AsJson = False,
+) -> int:
     """Look for every fault: damaged files, bad timing, frozen or black pictures, impossible motion.
 
-    Prints one line per fault. Exit code 0: clean, 1: faults, 2: not a dataset.
+    Prints one line per fault; what comes more than three times has one line in all. Exit code 0: clean, 1: faults,
+    2: not a dataset.
 
     For example:
 
         il-robot dataset validate data/cube
+        il-robot dataset validate data/cube --all
         il-robot dataset validate data/cube --json
 
     Args:
         dataset: a folder of episodes.
+        every: one line for every fault, however often it comes.
         as_json: print JSON for a script instead of lines.
     """
     folders = episode_folders(dataset)
@@ -88,7 +99,10 @@ def validate(dataset: Positional[Path], /, as_json: AsJson = False) -> int:
         findings = validate_dataset(dataset, done=lambda _: advance())
     bad = len({finding.episode for finding in findings})
     end = f"{len(folders)} episodes: {len(findings)} faults in {bad} of them" if findings else "no fault found"
-    answer(as_json, [dataclasses.asdict(finding) for finding in findings], "\n".join([*map(str, findings), end]))
+    lines = [str(finding) for finding in findings] if every else list(listed(findings))
+    if len(lines) < len(findings):
+        end += "; --all lists each"
+    answer(as_json, [dataclasses.asdict(finding) for finding in findings], "\n".join([*lines, end]))
     return 1 if findings else 0
 
 

@@ -23,12 +23,16 @@ class Finding:
     """The first step concerned; None for the whole episode."""
     last: int | None = None
 
+    @property
+    def at(self) -> str:
+        """`` steps 3-5``; empty for the whole episode."""
+        if self.first is None:
+            return ""
+        many = self.last is not None and self.last != self.first
+        return f" steps {self.first}-{self.last}" if many else f" step {self.first}"
+
     def __str__(self) -> str:
-        steps = ""
-        if self.first is not None:
-            many = self.last is not None and self.last != self.first
-            steps = f" steps {self.first}-{self.last}" if many else f" step {self.first}"
-        return f"{self.episode}{steps} {self.stream}: {self.text}"
+        return f"{self.episode}{self.at} {self.stream}: {self.text}"
 
 
 @dataclass(frozen=True)
