@@ -10,7 +10,7 @@ import numpy as np
 
 from calibration.arm import write_whole
 from calibration.camera import Board, BoardView
-from il_robot import strict_yaml
+from calibration.state import kept_in
 from il_robot.rig import Camera
 
 
@@ -62,7 +62,7 @@ class CamerasProgress:
     @classmethod
     def resume(cls, path: Path) -> CamerasProgress:
         """What is in the file, or nothing. Raises BadInput."""
-        return strict_yaml.load(path, cls) if path.exists() else cls()
+        return kept_in(path, cls)
 
     def forget(self, cameras: Sequence[str]) -> None:
         """Drops all of these."""

@@ -15,7 +15,7 @@ from calibration.capture import Read, disagreement, fit_gripper, fit_joint, hold
 from calibration.gripper import GripperCalibration
 from calibration.pose_check import CLOSED, OPEN, Doubt, PoseCheck
 from calibration.report import ArmReport
-from il_robot import strict_yaml
+from calibration.state import kept_in
 from il_robot.errors import BadInput, nearest
 
 Tell = Callable[[str], None]
@@ -64,7 +64,7 @@ class Progress:
     @classmethod
     def resume(cls, path: Path) -> Progress:
         """What an interrupted calibration left behind, or nothing. Raises BadInput."""
-        return strict_yaml.load(path, cls) if path.exists() else cls()
+        return kept_in(path, cls)
 
     def save(self, path: Path) -> None:
         write_whole(path, asdict(self))

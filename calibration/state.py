@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection
 from enum import StrEnum
 from pathlib import Path
+from typing import TypeVar
 
 from calibration.arm import load_calibration
 from calibration.report import load_report
 from calibration.rig_folder import file_of_rig
+from il_robot import strict_yaml
+from il_robot.errors import BadInput
 from il_robot.rig import Rig
 
+T = TypeVar("T")
 ARMS, GRIPPERS, CAMERAS, LATENCY = "arms", "grippers", "cameras", "latency"
 
 
@@ -25,6 +29,14 @@ class Stage(StrEnum):
 def unfinished_file(calibration: Path, part: str) -> Path:
     """Where ``calibrate PART`` that writes ``calibration`` keeps what it has so far."""
     return calibration.with_suffix(".unfinished.yaml" if part == ARMS else f".{part}.unfinished.yaml")
+
+
+def kept_in(path: Path, kind: type[T]) -> T:
+    """What an interrupted calibration left in its file, or nothing. Raises BadInput."""
+    try:
+        return strict_yaml.load(path, kind) if path.exists() else kind()
+    except BadInput as error:
+        raise BadInput(f"{error}; --afresh begins without this file") from None
 
 
 def calibration_state(rig: Rig, name: str) -> dict[str, Stage]:

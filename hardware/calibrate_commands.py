@@ -74,7 +74,7 @@ def calibrate_cameras(
     from hardware.camera import ThreadedCamera
     from hardware.rig_cameras import source_of
 
-    start = begin(rig, out, CAMERAS)
+    start = begin(rig, out, CAMERAS, afresh and not cameras)
     chosen = chosen_cameras(start.rig, cameras)
     if afresh:
         progress = CamerasProgress.resume(start.unfinished)

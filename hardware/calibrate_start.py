@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from calibration.arm import RigCalibration, load_calibration
+from calibration.report import load_report
 from calibration.rig_file import load_rig
 from calibration.rig_folder import file_of_rig
 from calibration.state import unfinished_file
 from hardware.wiring import Wiring, check_wiring, load_wiring
 from il_robot.errors import BadInput, nearest
 from il_robot.rig import Camera, Rig
+
+YAML = (".yaml", ".yml")
 
 
 @dataclass(frozen=True)
@@ -49,9 +52,15 @@ def begin(rig: str, out: Path | None, part: str, afresh: bool = False) -> Start:
     path = out or file_of_rig(rig, "calibration.yaml")
     if path.is_dir() or not os.access(path.parent, os.W_OK | os.X_OK):
         raise BadInput(f"{path}: cannot be written; a file in a folder that exists and that you may write to is needed")
+    if path.suffix not in YAML:
+        raise BadInput(f"{path}: a name that ends in {' or '.join(YAML)} is needed")
     if path.exists():
         calibration = load_calibration(path)
-        check_wiring(described, wiring, calibration)
+        try:
+            check_wiring(described, wiring, calibration)
+        except BadInput as error:
+            raise BadInput(f"{path} does not fit the rig: {error}") from None
+    load_report(path)  # it will be added to
     unfinished = unfinished_file(path, part)
     if afresh:
         unfinished.unlink(missing_ok=True)
