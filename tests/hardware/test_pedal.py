@@ -149,6 +149,17 @@ def test_a_file_that_is_no_port_is_said_in_words() -> None:
         SerialPedal("/dev/null")
 
 
+def test_a_port_that_went_away_is_said_in_words(tmp_path: Path) -> None:
+    with EmulatedPedal(tmp_path / "pedal") as emulated:
+        pedal = SerialPedal(str(emulated.link))
+        emulated.close()
+        with pytest.raises(Fault, match=r"pedal: lost: no answer from its adapter; was it unplugged\?"):
+            edges(pedal, 1)
+        pedal.close()
+        with pytest.raises(Fault, match="pedal: lost: its adapter went away and is not back"):
+            edges(pedal, 1)
+
+
 def test_a_device_that_is_no_pedal_is_noticed() -> None:
     device, port = pty.openpty()
     os.write(device, b"GPS 1.0\n")

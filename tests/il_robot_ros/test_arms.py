@@ -9,10 +9,14 @@ from pathlib import Path
 import pytest
 import rclpy
 from rclpy.node import Node
+from rclpy.publisher import Publisher
 from rclpy.signals import SignalHandlerOptions
+from sensor_msgs.msg import CompressedImage, Joy
 
 from hardware.emulated_lab import open_lab, write_lab
 from hardware.rig_arms import RigArms
+from il_robot.errors import Fault
+from il_robot_ros import topics
 from il_robot_ros.arms import ArmsNode
 from il_robot_ros.process import Life
 
@@ -52,5 +56,35 @@ def test_arms_stopped_before_the_session_begins(
         assert life.exit_code == 0
         for bus in emulated.buses.values():
             assert {bool(servo["Torque_Enable"]) for servo in bus.do("state").values()} == {stiff}
+    node.destroy_node()
+    context.try_shutdown()
+
+
+def test_no_bus_is_opened_before_the_other_processes_are_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pedal that is not there, say, is found out while the arms still stand untouched."""
+    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "OFF")
+    write_lab("koch", tmp_path / "lab")  # nothing is behind its ports: opening one would be a fault
+    context = rclpy.Context()
+    arguments = ["--ros-args", "-p", f"rig:={tmp_path / 'lab'}", "-p", "after:='cameras pedal'"]
+    rclpy.init(args=arguments, context=context, signal_handler_options=SignalHandlerOptions.NO)
+    node = Node("arms", context=context)
+    says: list[str] = []
+    monkeypatch.setattr(ArmsNode, "_say", lambda _, doing: says.append(doing))
+    life = Life()
+    arms = ArmsNode(node, life)
+    publishers: list[Publisher] = []
+
+    def come_up(kind: type[CompressedImage] | type[Joy], topic: str, said: str) -> None:
+        publishers.append(node.create_publisher(kind, topic, topics.STREAM))
+        while not says or says[-1] != said:
+            assert not life.stopping, life.error
+            time.sleep(0.01)
+
+    come_up(CompressedImage, topics.image("cam_front"), "waiting for cameras, pedal")
+    come_up(CompressedImage, topics.image("cam_wrist"), "waiting for pedal")
+    publishers.append(node.create_publisher(Joy, topics.PEDAL, topics.STREAM))
+    arms.close()
+    assert says[-1] == "opening the buses"
+    assert isinstance(life.error, Fault) and "follower_main: cannot open" in str(life.error)
     node.destroy_node()
     context.try_shutdown()
