@@ -29,6 +29,10 @@ _WRAPPED = re.compile(r"\((\d+), '")
 
 def in_words(error: Exception) -> str:
     """One of PORT_ERRORS in a few words, with the likely cure."""
+    if isinstance(error, serial.PortNotOpenError):
+        return "its adapter went away and is not back"
+    if "returned no data" in str(error):  # pyserial's words for a port that was hung up
+        return CURES[errno.EIO]
     number = error.errno if isinstance(error, OSError) else error.args[0] if error.args else None
     if number is None and (wrapped := _WRAPPED.search(str(error))):
         number = int(wrapped[1])
