@@ -85,6 +85,8 @@ def as_built_askew(rig: Rig, nominal: RigCalibration) -> RigCalibration:
 
 
 def _occupied(folder: Path) -> bool:
+    if folder.exists() and not folder.is_dir():
+        raise BadInput(f"{folder}: is a file; a lab needs a folder of its own")
     return folder.exists() and any(path.name != LOCK for path in folder.iterdir())
 
 
@@ -109,8 +111,11 @@ def lab_in(folder: Path, rig: str | None) -> Iterator[None]:
             raise BadInput(NO_ROOM.format(folder))
         rig = rig or "aloha"
         load_wiring(load_rig(rig), rig)
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise BadInput(f"{folder}: {error.strerror}: no lab can be made there") from None
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

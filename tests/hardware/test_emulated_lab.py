@@ -90,6 +90,13 @@ def test_a_lab_whose_bus_is_killed_goes_on_with_the_others_and_can_bring_it_back
     assert not (lab / "devices").exists()
 
 
+@pytest.mark.parametrize(("lab", "said"), [("thesis.tex", "is a file"), ("/proc/lab", "no lab can be made there")])
+def test_where_no_lab_can_be_is_one_line(tmp_path: Path, lab: str, said: str) -> None:
+    (tmp_path / "thesis.tex").touch()
+    with pytest.raises(BadInput, match=said):
+        emulate(tmp_path / lab)
+
+
 def test_a_rig_s_own_folder_is_no_lab_and_stays_as_it_is(tmp_path: Path) -> None:
     folder = tmp_path / "koch"
     shutil.copytree(RIGS / "koch", folder)

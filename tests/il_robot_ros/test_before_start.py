@@ -130,3 +130,14 @@ def test_a_real_rig_is_there_and_well_described_before_it_starts(tmp_path: Path)
         check("teleop", f"rig:={folder}")
     (folder / "hardware.yaml").open("a").write("bauds: 1\n")
     assert "bauds" in refused("teleop", f"rig:={folder}")
+
+
+def test_ros_needs_a_place_for_its_logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ROS_LOG_DIR", "ROS_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    data = f"dataset:={tmp_path}"
+    assert refused("collect", data) == "HOME is not set, where ROS 2 keeps its logs; set it, or ROS_LOG_DIR"
+    monkeypatch.setenv("HOME", "/proc")
+    assert "/proc/.ros/log: ROS 2 cannot keep its logs there: " in refused("collect", data)
+    monkeypatch.setenv("ROS_LOG_DIR", str(tmp_path / "logs"))
+    check("collect", data)

@@ -28,10 +28,35 @@ FEW = 3
 def check_inputs(processes: Sequence[Process]) -> None:
     """Raises BadInput for the first folder or file that a process of the run could not use, Fault for a rig's devices
     that are not there."""
+    _check_logs()
     given = {process.name: process.parameters for process in processes}
     for name, check in CHECKS.items():
         if name in given:
             check(given[name])
+
+
+def _check_logs() -> None:
+    """Where ROS 2 keeps its logs; without such a folder no node starts, and says so in ten lines."""
+    home, ros_home = os.environ.get("HOME"), os.environ.get("ROS_HOME")
+    folder = os.environ.get("ROS_LOG_DIR") or (ros_home and f"{ros_home}/log") or (home and f"{home}/.ros/log")
+    if not folder:
+        raise BadInput("HOME is not set, where ROS 2 keeps its logs; set it, or ROS_LOG_DIR")
+    if why := _unwritable(_there(Path(folder).expanduser())):
+        raise BadInput(f"{folder}: ROS 2 cannot keep its logs there: {why}; set ROS_LOG_DIR to a folder of yours")
+
+
+def _there(path: Path) -> Path:
+    """The path, or the first above it that exists."""
+    return next(above for above in (path, *path.parents) if above.exists())
+
+
+def _unwritable(folder: Path) -> str:
+    """Why nothing can be written there; empty when it can."""
+    try:
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
 
 
 def _check_rig(given: Mapping[str, Value]) -> None:
@@ -74,17 +99,16 @@ def _check_recorder(given: Mapping[str, Value]) -> None:
     if "://" in str(given["dataset"]):
         raise BadInput(f"dataset:={given['dataset']}: a URL is for reading only; allowed: a folder on this machine")
     dataset = Path(str(given["dataset"]))
-    there = next(folder for folder in (dataset, *dataset.absolute().parents) if folder.exists())
+    there = _there(dataset)
     if not there.is_dir():
         raise BadInput(f"dataset:={dataset}: {there} is a file; allowed: a folder, which is made if there is none")
     if (there / "zarr.json").exists():
         raise BadInput(
             f"dataset:={dataset}: {there} is an episode; allowed: a folder of episodes, such as {there.parent}"
         )
-    try:
-        tempfile.TemporaryFile(dir=there).close()
-    except OSError as error:
-        raise BadInput(f"dataset:={dataset}: {there} cannot be written: {error.strerror}") from None
+    if why := _unwritable(there):
+        where = "this folder" if there == Path() else there
+        raise BadInput(f"dataset:={dataset}: {where} cannot be written: {why}")
     if any(dataset.glob("*.zarr")):
         _check_same_kind(dataset, episode_info(_rig(given)))
 

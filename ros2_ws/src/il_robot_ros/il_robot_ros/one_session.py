@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import rclpy
+from rclpy._rclpy_pybind11 import RCLError
 from rclpy.context import Context
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
@@ -80,7 +81,10 @@ def _holder(name: str) -> str:
 def _publisher(rig: Rig) -> str:
     """Whoever publishes what only the session's processes may; empty when nobody does."""
     context = Context()
-    rclpy.init(args=[], context=context, signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        rclpy.init(args=[], context=context, signal_handler_options=SignalHandlerOptions.NO)
+    except RCLError as error:
+        raise BadInput(f"ROS 2 does not start here: {' '.join(str(error).split())}") from None
     try:
         node = Node("looks_for_others", context=context, enable_rosout=False, start_parameter_services=False)
         found, until_s = "", time.monotonic() + LOOK_S
