@@ -81,8 +81,14 @@ class Inbox:
                 chunks=chunks,
                 presses=presses,
                 engaged=self._recording,
-                faults=(*filter(None, (self._sources.rival, self._refusing)), *self._watchdog.faults(now_ns, needed)),
+                faults=self._faults(now_ns, needed),
             )
+
+    def _faults(self, now_ns: int, needed: Sequence[str]) -> tuple[str, ...]:
+        if self._sources.rival:  # all that is needed is silent then, too: it is not listened to
+            return (self._sources.rival,)
+        refusing = (f"recorder: {self._refusing}",) if self._refusing else ()
+        return (*refusing, *self._watchdog.faults(now_ns, needed))
 
     def _positions(self, kind: str) -> Floats:
         return np.concatenate([self._joints[getattr(arm, kind)][1] for arm in self._rig.arms])
@@ -99,7 +105,7 @@ class Inbox:
     def _on_recorder(self, message: String) -> None:
         with self._lock:
             self._recording = message.data == "recording"
-            self._refusing = message.data if message.data.startswith(topics.REFUSING) else ""
+            self._refusing = message.data.partition(topics.REFUSING)[2]
             if message.data == topics.WAITING_FOR_CONTROL or not message.data.startswith("waiting"):
                 self._watchdog.heard("recorder", self._clock.now_ns())
 
