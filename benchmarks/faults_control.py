@@ -17,6 +17,7 @@ import numpy as np
 import rclpy
 from fault_times import Times, wait_until
 from played_rig import TICK_S, Played
+from sensor_msgs.msg import Joy
 from trajectory_msgs.msg import JointTrajectory
 
 from il_robot.types import Gate, Mode
@@ -84,10 +85,10 @@ def moved_away(played: Played) -> float:
     return len(driven) * TICK_S
 
 
-def rival(played: Played) -> float:
-    """Another writer to the follower."""
+def rival(played: Played, kind: type[Joy] | type[JointTrajectory], topic: str) -> float:
+    """Another writer: from the moment it is there, which DDS takes a while to tell."""
     since_ns = time.time_ns()
-    other = played.node.create_publisher(JointTrajectory, topics.joint_command(played.arm.follower), topics.NEWEST)
+    other = played.node.create_publisher(kind, topic, topics.NEWEST)
     took_s = played.until_step(since_ns, lambda step: bool(step.gate & Gate.FAULT), "hold with a rival")
     played.node.destroy_publisher(other)
     return took_s
@@ -147,7 +148,14 @@ def measure(rounds: int) -> Iterator[Times]:
         yield times("recorder silent", "hold", 1.0 + TICK_S, lambda: silence(played, "recorder"))
         yield times("pedal silent", "hold", 1.5 + TICK_S, lambda: silence(played, "pedal"))
         yield times("leader moved away during a hold", "drove meanwhile", 0.0, lambda: moved_away(played))
-        yield times("another process commands the follower", "hold", 1.0 + 2 * TICK_S, lambda: rival(played))
+        command = topics.joint_command(played.arm.follower)
+        yield times(
+            "another process commands the follower",
+            "hold",
+            1.0 + 2 * TICK_S,
+            lambda: rival(played, JointTrajectory, command),
+        )
+        yield times("another process has a pedal, too", "hold", 3 * TICK_S, lambda: rival(played, Joy, topics.PEDAL))
         yield times("control kept from the processor", "next tick", TICK_S + 0.005, lambda: paused(played, running))
     with control(autonomous=True) as (played, running):
         wait_until(lambda: played.steps[-1].mode is Mode.ROBOT, "the robot drives", 0.02)
