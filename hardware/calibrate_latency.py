@@ -21,7 +21,9 @@ from il_robot.errors import BadInput, Fault, IlRobotError
 
 READ_HZ = 100.0
 PROMPT_S = 0.02
+"""A slower answer of the arm is left out."""
 MOVED_RAD = 1.0
+"""What all joints together must move at least."""
 SMALL = (80, 60)
 """Images are compared at this width and height: motion survives, noise does not."""
 
@@ -63,7 +65,7 @@ def _arm_motion(arm: Arm, keep_on: KeepOn) -> Signal:
         loop.wait()
         began_s = time.monotonic()
         state = arm.read()
-        # The answer of a question that took long is from any time meanwhile.
+        # What took long to answer is from any time meanwhile.
         if state is not None and time.monotonic() - began_s < PROMPT_S:
             states.append((state.time_ns, state.qpos))
     if len(states) < 2:
