@@ -13,7 +13,7 @@ from il_robot.episodes.layout import ATTRIBUTE, FORMAT, GROUP_METADATA, SUFFIX, 
 from il_robot.episodes.location import file_size, is_local, read_range
 from il_robot.errors import BadInput
 
-_MAX_BYTES = 16 * 1024 * 1024
+MAX_METADATA_BYTES = 16 * 1024 * 1024
 """A larger zarr.json is not one of ours: refuse before it fills the memory."""
 
 
@@ -65,11 +65,11 @@ def _refuse_dataset(folder: Path) -> None:
 
 def _read_json(path: Path) -> Any:
     try:
-        raw = read_range(path, 0, min(file_size(path), _MAX_BYTES + 1))
+        raw = read_range(path, 0, min(file_size(path), MAX_METADATA_BYTES + 1))
     except OSError as error:
         raise BadInput(f"{path}: {error.strerror}: not an episode") from None
-    if len(raw) > _MAX_BYTES:
-        raise BadInput(f"{path}: larger than {_MAX_BYTES} bytes: not an episode's")
+    if len(raw) > MAX_METADATA_BYTES:
+        raise BadInput(f"{path}: larger than {MAX_METADATA_BYTES} bytes: not an episode's")
     try:
         return json.loads(raw)
     except (ValueError, RecursionError):

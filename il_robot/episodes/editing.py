@@ -16,7 +16,7 @@ from tyro.conf import Positional
 from il_robot.episodes.answer import AsJson, answer, left_out_lines, tracked
 from il_robot.episodes.checks.motion import idle_ends
 from il_robot.episodes.dataset import VALIDATION_SHARE, Dataset
-from il_robot.episodes.location import is_local, local_folder, location
+from il_robot.episodes.location import local_folder, refuse_inside
 from il_robot.episodes.reader import Episode
 from il_robot.episodes.sameness import holds_steps, same_files
 from il_robot.episodes.staging import AlreadyThere, clear_remains, copy_episode, copy_steps
@@ -32,7 +32,7 @@ class _Wanted:
     """First and end of those wanted; None: the whole episode, its files as they are."""
 
     def is_at(self, folder: Path) -> bool:
-        """Whether ``folder`` is just that already."""
+        """Whether ``folder`` is just that already. Raises BadInput when the episode cannot be read."""
         if self.steps is None:
             return same_files(self.episode.path, folder)
         return holds_steps(folder, self.episode, *self.steps)
@@ -55,9 +55,17 @@ class _Copies:
     copied: list[str] = field(default_factory=list)
     there: list[str] = field(default_factory=list)
 
+    def leave_out(self, wanted: _Wanted, why: BadInput) -> None:
+        self.left_out[str(wanted.episode.path)] = str(why)
+
     def take_for_there(self, wanted: _Wanted, there: Path) -> None:
-        """Raises BadInput when ``there`` is anything else."""
-        if not wanted.is_at(there):
+        """Leaves it out when it cannot be read. Raises BadInput when ``there`` is anything else."""
+        try:
+            same = wanted.is_at(there)
+        except BadInput as error:
+            self.leave_out(wanted, error)
+            return
+        if not same:
             what = "another episode of this name" if wanted.steps is None else "another episode, another cut of it"
             source = wanted.episode.path
             do = f"rename {source}, or take it away"
@@ -127,7 +135,7 @@ def split(dataset: Positional[Path], /, out: Path, share: float = VALIDATION_SHA
         missing[name] = _missing([_Wanted(episode) for episode in episodes], side)
     for name, side in sides.items():
         _bring(missing[name], side, name)
-    left_out = whole.left_out_paths
+    left_out = {**whole.left_out_paths, **sides["train"].left_out, **sides["validation"].left_out}
     data = {**{name: side.data() for name, side in sides.items()}, "left_out": left_out}
     answer(as_json, data, "\n".join([*left_out_lines(left_out), *map(str, sides.values())]))
     return 1 if left_out else 0
@@ -212,12 +220,10 @@ def _bring(missing: Sequence[_Wanted], copies: _Copies, what: str) -> None:
         except AlreadyThere:  # Another command has made it meanwhile.
             copies.take_for_there(one, copies.out / one.episode.path.name)
         except BadInput as error:
-            copies.left_out[str(one.episode.path)] = str(error)
+            copies.leave_out(one, error)
 
 
 def _prepare(sources: Sequence[Path], out: Path) -> None:
     """Throw away what an interrupted run left in ``out``. Raises BadInput where it must not be written to."""
-    for source in map(location, sources):
-        if is_local(source) and out.resolve() == source.resolve():
-            raise BadInput(f"{out}: is the source itself: give another folder")
+    refuse_inside(out, sources)
     clear_remains(out)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from il_robot.episodes.disk import write_at
 from il_robot.episodes.layout import JOURNAL, ROWS_PER_CHUNK
+from il_robot.episodes.location import NO_FILE, open_file
 from il_robot.errors import BadInput, Fault
 
 _MAGIC = 0x50455453
@@ -39,6 +41,9 @@ class Journal:
             self._fd = os.open(self.path, os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0), 0o644)
         except OSError as error:
             raise BadInput(f"{self.path}: {error.strerror}") from None
+        if not stat.S_ISREG(os.fstat(self._fd).st_mode):
+            os.close(self._fd)
+            raise BadInput(f"{self.path}: {NO_FILE}")
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -80,9 +85,12 @@ class Journal:
 
 
 def read_journal(episode: Path, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """The whole rows so far, without lock: for looking at an episode that is not complete."""
-    with (episode / JOURNAL).open("rb") as file:
-        return np.concatenate([np.empty(0, dtype), *_whole_rows(file.fileno(), dtype)])
+    """The whole rows so far, without lock: for looking at an episode that is not complete. Raises OSError."""
+    fd = open_file(episode / JOURNAL)
+    try:
+        return np.concatenate([np.empty(0, dtype), *_whole_rows(fd, dtype)])
+    finally:
+        os.close(fd)
 
 
 def _whole_rows(fd: int, dtype: np.dtype[Any]) -> Iterator[NDArray[Any]]:

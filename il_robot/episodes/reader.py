@@ -21,7 +21,7 @@ from il_robot.episodes.attributes import read_attributes
 from il_robot.episodes.columns import columns, read_column, row_dtype
 from il_robot.episodes.journal import read_journal
 from il_robot.episodes.jpeg_codec import decode
-from il_robot.episodes.layout import FRAMES_PER_SHARD, EpisodeInfo, Outcome, Recorded, Validity, episode_id_of
+from il_robot.episodes.layout import FRAMES_PER_SHARD, JOURNAL, EpisodeInfo, Outcome, Recorded, Validity, episode_id_of
 from il_robot.episodes.location import location
 from il_robot.episodes.shard import EMPTY, read_frame, read_index, shard_path
 from il_robot.errors import BadInput, nearest
@@ -211,6 +211,8 @@ class Episode:
             return read_journal(self.path, row_dtype(self.info))
         except FileNotFoundError:
             self.info, self.recorded = read_attributes(self.path)
+        except OSError as error:
+            raise BadInput(f"{self.path / JOURNAL}: {error.strerror}") from None
         if not self.complete:
             raise BadInput(f"{self.path}: neither complete nor with a journal")
         return None

@@ -23,7 +23,7 @@ _BLOCK_BYTES = 1 << 20
 
 
 def same_files(first: Path, second: Path) -> bool:
-    """Whether two folders hold the same files, byte for byte.
+    """Whether two folders hold the same files, byte for byte. Raises BadInput when ``first`` cannot be read.
 
     Where one lies at a URL, shards of images are compared by their lengths and the lengths of their frames only: all
     of them would have to be fetched.
@@ -32,14 +32,18 @@ def same_files(first: Path, second: Path) -> bool:
     if names != _files(second):
         return False
     whole = is_local(first) and is_local(second)
-    try:
-        for name in names:
-            size = file_size(first / name)
+    for name in names:
+        try:
+            size = file_size(second / name)
             compared = size if whole or not name.startswith("images/") else min(size, INDEX_BYTES)
-            if file_size(second / name) != size or not _same_bytes(first / name, second / name, compared):
+            theirs = _digest(second / name, compared)
+        except OSError:
+            return False  # Taken away meanwhile, or not readable: not to be taken for a copy.
+        try:
+            if file_size(first / name) != size or _digest(first / name, compared) != theirs:
                 return False
-    except OSError:
-        return False  # Taken away meanwhile, or not readable: not to be taken for a copy.
+        except OSError as error:
+            raise BadInput(f"{first / name}: {error.strerror}") from None
     return True
 
 
@@ -92,6 +96,9 @@ def _files(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
-def _same_bytes(first: Path, second: Path, size: int) -> bool:
-    blocks = ((offset, min(_BLOCK_BYTES, size - offset)) for offset in range(0, size, _BLOCK_BYTES))
-    return all(read_range(first, *block) == read_range(second, *block) for block in blocks)
+def _digest(path: Path, size: int) -> bytes:
+    """SHA-256 of a file's first ``size`` bytes. Raises OSError."""
+    digest = hashlib.sha256()
+    for offset in range(0, size, _BLOCK_BYTES):
+        digest.update(read_range(path, offset, min(_BLOCK_BYTES, size - offset)))
+    return digest.digest()

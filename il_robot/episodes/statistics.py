@@ -165,7 +165,7 @@ def _digest(data: dict[str, Any]) -> str:
 
 def _read_cache(cache: Path, fingerprint: str) -> Statistics | None:
     try:
-        data = json.loads(cache.read_text(encoding="utf-8"))
+        data = json.loads(read_range(cache, 0, file_size(cache)))
         if data["fingerprint"] != fingerprint or data.pop("digest") != _digest(data):
             return None
         arrays = {name: {path: np.array(values, np.float32) for path, values in data[name].items()} for name in _ARRAYS}

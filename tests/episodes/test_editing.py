@@ -99,7 +99,7 @@ def test_split_follows_the_fixed_split(tmp_path: Path) -> None:
     whole = Dataset(a, 0.5)
     assert [e.id for e in train] == [e.id for e in whole.train]
     assert [e.id for e in validation] == [e.id for e in whole.validation]
-    with pytest.raises(BadInput, match="--share 1.5; allowed: above 0, below 1"):
+    with pytest.raises(BadInput, match=r"--share 1\.5; allowed: above 0, below 1"):
         editing.split(a, out, share=1.5)
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from recorded import info_of, record
 
 from il_robot.cli import main
 from il_robot.episodes.checks.finding import Finding
 from il_robot.episodes.checks.listing import FEW, listed
-from tests.episodes.recorded import info_of, record
 
 FINDINGS = st.lists(
     st.builds(

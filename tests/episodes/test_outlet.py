@@ -80,13 +80,13 @@ def test_an_import_to_a_url_is_refused(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_two_exports_to_one_place_do_not_mix(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    with appearing(out) as part:
+    with appearing(out, tmp_path / "data") as part:
         (part / "first").touch()
-        with pytest.raises(Fault, match="another command"), appearing(out):
+        with pytest.raises(Fault, match="another command"), appearing(out, tmp_path / "data"):
             raise AssertionError("both write")
         (part / "second").touch()
     assert sorted(path.name for path in out.iterdir()) == ["first", "second"]
-    with pytest.raises(BadInput, match="there already"), appearing(out):
+    with pytest.raises(BadInput, match="there already"), appearing(out, tmp_path / "data"):
         raise AssertionError("it would be replaced")
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
@@ -96,7 +96,7 @@ def test_what_a_kill_left_is_cleared(tmp_path: Path) -> None:
     (remains / "folder").mkdir(parents=True)
     (remains / "folder" / "half").touch()
     (remains / "link").symlink_to(tmp_path)
-    with appearing(tmp_path / "out") as part:
+    with appearing(tmp_path / "out", tmp_path / "data") as part:
         (part / "whole").touch()
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["whole"]
     assert [path.name for path in tmp_path.iterdir()] == ["out"]

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path, PurePath
 from typing import Any
 
+from il_robot.episodes.attributes import MAX_METADATA_BYTES
 from il_robot.episodes.checks.finding import Finding
 from il_robot.episodes.columns import array_metadata, columns
 from il_robot.episodes.layout import FRAMES_PER_SHARD, GROUP_METADATA
+from il_robot.episodes.location import file_size, read_range
 from il_robot.episodes.reader import Episode
 from il_robot.episodes.shard import images_metadata, read_index, shard_path
 from il_robot.errors import BadInput
@@ -72,7 +74,7 @@ def _as_text(metadata: dict[str, Any]) -> dict[str, str]:
 
 def _json_of(path: Path) -> dict[str, Any] | None:
     try:
-        data = json.loads(path.read_bytes())
+        data = json.loads(read_range(path, 0, min(file_size(path), MAX_METADATA_BYTES)))
     except (OSError, ValueError, RecursionError):
         return None
     return data if isinstance(data, dict) else None

@@ -62,7 +62,7 @@ def import_aloha(
         quality: of the JPEGs made from images that are not stored as such.
         as_json: print JSON for a script instead of a line.
     """
-    _check_quality(quality)
+    _check_quality("--quality", quality)
     credible_fps(fps, "--fps")
     files, out = aloha_files(source), local_folder(out, "import")
     settings = AlohaSettings(fps, task, operator, grippers, channels, quality)
@@ -102,7 +102,7 @@ def import_lerobot_dataset(
         quality: of the JPEGs made from video frames.
         as_json: print JSON for a script instead of a line.
     """
-    _check_quality(quality)
+    _check_quality("--quality", quality)
     if gripper[0] == gripper[1]:
         raise BadInput(f"gripper {gripper[0]:g} {gripper[1]:g}: closed and open must differ")
     out = local_folder(out, "import")
@@ -140,12 +140,12 @@ def export_aloha(
         as_json: print JSON for a script instead of a line.
     """
     if jpeg is not None:
-        _check_quality(jpeg)
+        _check_quality("--jpeg", jpeg)
     export = chosen_episodes(dataset, outcome)
     for episode in export.episodes:
         refuse_other_joints(episode)
     library("h5py")
-    with appearing(out) as folder, Isolated(writes=True) as child:
+    with appearing(out, dataset) as folder, Isolated(writes=True) as child:
 
         def write(number: int, episode: Episode) -> None:
             file = folder / f"episode_{number}.hdf5"
@@ -181,7 +181,7 @@ def export_lerobot_dataset(
         as_json: print JSON for a script instead of a line.
     """
     export = chosen_episodes(dataset, outcome)
-    with appearing(out) as folder:
+    with appearing(out, dataset) as folder:
         writer = LerobotWriter(export.episodes, folder, images)
         export.write_each(dataset, writer.add)
         writer.finish()
@@ -212,14 +212,14 @@ def export_mcap(
     """
     export = chosen_episodes(dataset, outcome)
     library("mcap_ros2.writer")
-    with appearing(out) as folder:
+    with appearing(out, dataset) as folder:
         export.write_each(dataset, lambda _, episode: export_mcap_file(episode, folder / f"{episode.id}.mcap"))
     return _say_exported(out, export, as_json, fills=False)
 
 
-def _check_quality(quality: int) -> None:
+def _check_quality(option: str, quality: int) -> None:
     if not 1 <= quality <= 100:
-        raise BadInput(f"--quality {quality}; allowed: 1 to 100")
+        raise BadInput(f"{option} {quality}; allowed: 1 to 100")
 
 
 def _say_imported(out: Path, imported: int, there: int, as_json: bool) -> Literal[0]:

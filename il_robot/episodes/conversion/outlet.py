@@ -16,19 +16,20 @@ from il_robot.episodes.completion import sync_folder
 from il_robot.episodes.conversion.outgoing_frames import missing_frames
 from il_robot.episodes.dataset import Dataset
 from il_robot.episodes.layout import Outcome
-from il_robot.episodes.location import local_folder
+from il_robot.episodes.location import local_folder, refuse_inside
 from il_robot.episodes.reader import Episode
 from il_robot.errors import BadInput, Fault
 
 
 @contextmanager
-def appearing(out: Path) -> Iterator[Path]:
+def appearing(out: Path, dataset: Path) -> Iterator[Path]:
     """A folder to write in, which becomes ``out`` when the block ends without an error.
 
-    Raises BadInput when ``out`` holds something already, or cannot be replaced by another folder, Fault when the disk
-    fails or another command makes ``out`` right now.
+    Raises BadInput when ``out`` holds something already, lies in ``dataset``, which is exported, or cannot be replaced
+    by another folder, Fault when the disk fails or another command makes ``out`` right now.
     """
     target = local_folder(out, "export").resolve()
+    refuse_inside(target, [dataset])
     part = target.with_name(f".{target.name}.part") if target.name else target
     try:
         _refuse_taken(out, target)
