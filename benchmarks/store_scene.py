@@ -10,6 +10,8 @@ from il_robot.types import Image, Mode, Observation, Step
 
 HEIGHT, WIDTH, RATE_HZ, CHUNK = 480, 640, 50, 100
 CAMERAS = ("cam_high", "cam_low", "cam_left_wrist", "cam_right_wrist")
+DIFFERENT = 24
+"""Pictures; a recording shows them in turn."""
 SENSOR_NOISE = 2.5
 """Standard deviation, in steps of 256."""
 INFO = EpisodeInfo(
@@ -20,7 +22,7 @@ INFO = EpisodeInfo(
 )
 
 
-def scene(count: int = 24) -> list[Image]:
+def scene(count: int = DIFFERENT) -> list[Image]:
     """Photo-like pictures: smooth background, a moving object, sensor noise; about 82 kB as JPEG of quality 90.
 
     Six photographs (scikit-image's and scikit-learn's, cut to 480x640, sensor noise added) take 57 to 107 kB, 76 in
