@@ -112,8 +112,7 @@ def _collect(
         while not _enough(views):
             waited_s = time.monotonic() - found_s
             if waited_s > patience_s:
-                kept = f"no new one for {patience_s:g} s; they are kept, start again to go on"
-                raise Fault(f"camera {name}: {len(views.rows)} of {VIEWS} views, and {kept}")
+                raise Fault(f"camera {name}: {len(views.rows)} of {VIEWS} views, and no new one for {patience_s:g} s")
             frame = camera.wait_newer(sequence, timeout_s=0.5)
             view, sees = None, "no image yet"
             if frame is not None:

@@ -14,7 +14,7 @@ from calibration.rig_file import load_rig
 from calibration.rig_folder import file_of_rig
 from calibration.state import unfinished_file
 from hardware.wiring import Wiring, check_wiring, load_wiring
-from il_robot.errors import BadInput, nearest
+from il_robot.errors import BadInput, Fault, nearest
 from il_robot.rig import Camera, Rig
 
 YAML = (".yaml", ".yml")
@@ -34,10 +34,10 @@ class Start:
 
     @contextlib.contextmanager
     def kept_when_interrupted(self) -> Iterator[None]:
-        """Says, when Ctrl-C ends what runs in it, that nothing was lost."""
+        """Says, when Ctrl-C or a fault ends what runs in it, that nothing was lost."""
         try:
             yield
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, Fault):
             if self.unfinished.exists():
                 print(f"\nwhat was captured is kept ({self.unfinished}): the same command goes on there")
             raise

@@ -13,7 +13,7 @@ from calibration.guide import Progress
 from calibration.rig_file import RIGS
 from calibration.state import ARMS, CAMERAS, unfinished_file
 from hardware.calibrate_start import begin
-from il_robot.errors import BadInput
+from il_robot.errors import BadInput, Fault
 
 
 @pytest.fixture
@@ -29,6 +29,18 @@ def test_only_afresh_forgets_what_there_is_of_this_part(lab: Path) -> None:
     assert kept[ARMS].exists()
     begin(str(lab), None, ARMS, afresh=True)
     assert [part for part, path in kept.items() if path.exists()] == [CAMERAS]
+
+
+@pytest.mark.parametrize("ended_by", [KeyboardInterrupt(), Fault("the port is gone")])
+def test_what_is_kept_is_said_however_it_ends(
+    lab: Path, ended_by: BaseException, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start = begin(str(lab), None, CAMERAS)
+    for said in ("", f"what was captured is kept ({start.unfinished})"):
+        with pytest.raises(type(ended_by)), start.kept_when_interrupted():
+            raise ended_by
+        assert (said in capsys.readouterr().out) and start.unfinished.exists() == bool(said)
+        start.unfinished.touch()
 
 
 def test_a_trial_file_that_is_there_is_gone_on_with(lab: Path, tmp_path: Path) -> None:
