@@ -47,6 +47,9 @@ def test_a_dataset_is_a_folder_that_can_be_written(tmp_path: Path) -> None:
         assert said.endswith(f"{tmp_path}/README.md is a file; allowed: a folder, which is made if there is none")
     assert "/proc cannot be written" in refused("collect", "dataset:=/proc/cube")
     assert "s3://bucket/cube: a URL is for reading only" in refused("collect", "dataset:=s3://bucket/cube")
+    (tmp_path / "half" / ".discarded-1.zarr").mkdir(parents=True)
+    (tmp_path / "half" / "2.zarr").mkdir()
+    check("collect", f"dataset:={tmp_path}/half")  # what a killed recorder left
     episode = record(tmp_path / "cube", load_rig("sim"))
     assert f"is an episode; allowed: a folder of episodes, such as {tmp_path / 'cube'}" in refused(
         "collect", f"dataset:={episode}"

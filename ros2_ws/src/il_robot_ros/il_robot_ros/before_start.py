@@ -3,6 +3,7 @@ process of the run while arms already move."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -47,7 +48,7 @@ def _check_logs() -> None:
 
 def _there(path: Path) -> Path:
     """The path, or the first above it that exists."""
-    return next(above for above in (path, *path.parents) if above.exists())
+    return next(above for above in (path, *path.parents) if os.access(above, os.F_OK))
 
 
 def _unwritable(folder: Path) -> str:
@@ -109,14 +110,11 @@ def _check_recorder(given: Mapping[str, Value]) -> None:
     if why := _unwritable(there):
         where = "this folder" if there == Path() else there
         raise BadInput(f"dataset:={dataset}: {where} cannot be written: {why}")
-    if any(dataset.glob("*.zarr")):
-        _check_same_kind(dataset, episode_info(_rig(given)))
+    if theirs := _newest(dataset):
+        _check_same_kind(dataset, theirs, episode_info(_rig(given)))
 
 
-def _check_same_kind(dataset: Path, ours: EpisodeInfo) -> None:
-    theirs = _newest(dataset)
-    if theirs is None:
-        return
+def _check_same_kind(dataset: Path, theirs: EpisodeInfo, ours: EpisodeInfo) -> None:
     for what, old, new in (
         ("joints", theirs.joint_names, ours.joint_names),
         ("rate", (f"{theirs.fps:g} Hz",), (f"{ours.fps:g} Hz",)),
@@ -142,11 +140,10 @@ def _few(names: Sequence[str]) -> str:
 
 def _newest(dataset: Path) -> EpisodeInfo | None:
     """What the newest episode that can be read is; None when none can."""
-    for folder in reversed(episode_folders(dataset)):
-        try:
-            return Episode(folder).info
-        except BadInput:
-            continue
+    with contextlib.suppress(BadInput):  # there is no dataset yet
+        for folder in reversed(episode_folders(dataset)):
+            with contextlib.suppress(BadInput):
+                return Episode(folder).info
     return None
 
 
