@@ -49,10 +49,16 @@ class Poses:
         """Whether there are poses, and each names each of these joints (grippers aside). Raises BadInput."""
         names = [pose.name for pose in self.poses]
         if not names or len(set(names)) < len(names):
-            raise BadInput(f"poses {', '.join(names) or 'none'}; allowed: at least one, each with a name of its own")
+            told = ", ".join(names) or "none"
+            raise BadInput(f"poses.yaml: poses {told}; allowed: at least one, each with a name of its own")
         for pose in self.poses:
-            if odd := sorted(set(pose.angles) ^ set(joints)):
-                raise BadInput(f"pose {pose.name}: joints missing or unknown: {nearest(odd[0], joints)}")
+            missing = [joint for joint in joints if joint not in pose.angles]
+            if odd := [joint for joint in pose.angles if joint not in joints]:
+                raise BadInput(
+                    f"poses.yaml: pose {pose.name}: no joint {odd[0]!r}; {nearest(odd[0], missing or joints)}"
+                )
+            if missing:
+                raise BadInput(f"poses.yaml: pose {pose.name}: the angle of {missing[0]} is missing")
 
 
 @dataclass
@@ -127,7 +133,8 @@ def capture_arm(
 
 
 def _listed(doubts: Sequence[Doubt], most: int = 3) -> str:
-    more = f"; and {len(doubts) - most} more joints" if len(doubts) > most else ""
+    left = len(doubts) - most
+    more = f"; and {left} more joint{'s' * (left > 1)}" if left > 0 else ""
     return "; ".join(doubt.what for doubt in doubts[:most]) + more
 
 

@@ -60,6 +60,7 @@ class Doctor:
             return
         digest = load_calibration(file_of_rig(self.rig, "calibration.yaml")).digest()
         yield from doctor_files.check_calibration(site, digest)
+        yield from doctor_files.check_poses(site)
         if at_rest := doctor_files.lab_at_rest(site):
             yield at_rest
             return

@@ -9,12 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from shlex import quote
 
+from calibration.arm import load_calibration
+from calibration.guide import Poses
 from calibration.rig_file import RIGS, load_rig, rig_names
 from calibration.rig_folder import folder_of_rig
 from calibration.state import ARMS, CAMERAS, GRIPPERS, LATENCY, Stage, calibration_state
 from hardware.emulated_lab import BUILT, LOCK
 from hardware.findings import Row, Site, Verdict
 from hardware.wiring import load_wiring
+from il_robot import strict_yaml
 from il_robot.errors import BadInput, near
 from il_robot.rig import Rig
 from il_robot.yaml_text import read_yaml
@@ -54,6 +57,25 @@ def read_site(rig: Rig, name: str) -> Site | Row:
         return Site(name, rig, wiring, read_yaml(folder / "hardware.yaml"))
     except BadInput as error:
         return Row("files", Verdict.FAULT, str(error), _corrected(error))
+
+
+def check_poses(site: Site) -> Iterator[Row]:
+    """A row when `calibrate arms` could not begin."""
+    folder = folder_of_rig(site.name)
+    file = folder / "poses.yaml"
+    if not file.is_file():
+        rig = site.rig.name if (RIGS / site.rig.name / file.name).is_file() else TEMPLATE
+        found = f"no {file}: arms cannot be calibrated"
+        yield Row("poses", Verdict.WARNING, found, *_copied(rig, file.name, folder))
+        return
+    try:
+        poses = strict_yaml.load(file, Poses)
+        calibration = load_calibration(folder / "calibration.yaml")
+        for pair in site.rig.arms:
+            for arm in (pair.follower, pair.leader):
+                poses.check([joint for joint in pair.joint_names if joint in calibration.arm(arm).joints])
+    except BadInput as error:
+        yield Row("poses", Verdict.WARNING, f"{error}; arms cannot be calibrated", f"correct {file}")
 
 
 def check_calibration(site: Site, digest: str) -> Iterator[Row]:

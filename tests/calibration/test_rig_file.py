@@ -71,7 +71,7 @@ def test_the_poses_of_a_rig_show_which_way_every_joint_turns(rig: str) -> None:
             "name: middle",
             "poses middle, middle, back; allowed: at least one, each with a name of its own",
         ),
-        ("shoulder_pan: 1.5708, ", "", "pose turned: joints missing or unknown"),
+        ("shoulder_pan: 1.5708, ", "", "poses.yaml: pose turned: the angle of shoulder_pan is missing"),
     ],
 )
 def test_poses_in_degrees_or_named_twice_are_one_line(tmp_path: Path, old: str, new: str, told: str) -> None:

@@ -26,7 +26,7 @@ from hardware.control_table import TORQUE_ENABLE
 from hardware.doctor import Doctor, Exit, examine, show
 from hardware.doctor_arms import check
 from hardware.doctor_devices import check_pedal, measure_rates, set_otherwise, slow_row
-from hardware.doctor_files import check_calibration, lab_at_rest, read_rig, read_site
+from hardware.doctor_files import check_calibration, check_poses, lab_at_rest, read_rig, read_site
 from hardware.emulated_bus import EmulatedBus
 from hardware.emulated_lab import lab_in
 from hardware.emulated_pedal import EmulatedPedal
@@ -263,6 +263,16 @@ def test_a_broken_file_is_a_row_that_says_which_line(lab: Lab) -> None:
     rig = read_rig(str(lab.folder))
     assert isinstance(rig, Row) and rig.cure == f"correct {lab.folder / 'rig.yaml'}, line 4"
     assert rig.verdict is Verdict.FAULT
+
+
+def test_poses_without_which_no_arm_can_be_calibrated_are_missed_before(lab: Lab) -> None:
+    assert not [*check_poses(lab.site)]
+    lab.replace("poses.yaml", "shoulder_pan: 0.0", "shoulder_pn: 0.0")
+    (row,) = check_poses(lab.site)
+    assert "no joint 'shoulder_pn'; did you mean 'shoulder_pan'" in row.found
+    (lab.folder / "poses.yaml").unlink()
+    (row,) = check_poses(lab.site)
+    assert row.command == f"cp {RIGS}/koch/poses.yaml {lab.folder}"
 
 
 @pytest.mark.parametrize(
