@@ -86,6 +86,7 @@ def _command(process: Path) -> str:
     if Path(words[0]).name.startswith("python"):
         words = words[1:]
     words = [word for word in words if word not in ("-m", "")]
+    words = words[: words.index("--ros-args")] if "--ros-args" in words else words
     return " ".join([Path(words[0]).name, *words[1:]])[:60] if words else process.name
 
 
