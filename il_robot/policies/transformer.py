@@ -16,20 +16,20 @@ from torch.nn import functional as F
 from il_robot.policies.linear import Linear
 
 
-def sinusoid(length: int, width: int) -> Tensor:
+def sinusoid(length: int, width: int, device: torch.device | None = None) -> Tensor:
     """(length, width) fixed positions of Vaswani et al. 2017, section 3.5."""
-    position = torch.arange(length).unsqueeze(1)
-    frequency = torch.exp(torch.arange(0, width, 2) * (-math.log(10_000.0) / width))
-    table = torch.zeros(length, width)
+    position = torch.arange(length, device=device).unsqueeze(1)
+    frequency = torch.exp(torch.arange(0, width, 2, device=device) * (-math.log(10_000.0) / width))
+    table = torch.zeros(length, width, device=device)
     table[:, 0::2] = torch.sin(position * frequency)
     table[:, 1::2] = torch.cos(position * frequency[: width // 2])
     return table
 
 
-def sinusoid_2d(height: int, width_px: int, width: int) -> Tensor:
+def sinusoid_2d(height: int, width_px: int, width: int, device: torch.device | None = None) -> Tensor:
     """(height * width_px, width): half of the channels tell the row, half the column."""
-    rows = sinusoid(height, width // 2).unsqueeze(1).expand(-1, width_px, -1)
-    columns = sinusoid(width_px, width - width // 2).unsqueeze(0).expand(height, -1, -1)
+    rows = sinusoid(height, width // 2, device).unsqueeze(1).expand(-1, width_px, -1)
+    columns = sinusoid(width_px, width - width // 2, device).unsqueeze(0).expand(height, -1, -1)
     return torch.cat([rows, columns], -1).reshape(height * width_px, width)
 
 

@@ -85,8 +85,9 @@ class SpatialSoftmax(nn.Module):
         height, width = map_BChw.shape[-2:]
         logits_BPn = self.project(map_BChw).flatten(2) * torch.exp(-self.log_temperature)
         weight_BPhw = F.softmax(logits_BPn, -1).unflatten(-1, (height, width))
-        column = weight_BPhw.sum(-2) @ torch.linspace(-1, 1, width, device=map_BChw.device)
-        row = weight_BPhw.sum(-1) @ torch.linspace(-1, 1, height, device=map_BChw.device)
+        # No matrix products: autocast would round them to bfloat16, and so where a thing is to half a percent.
+        column = (weight_BPhw.sum(-2) * torch.linspace(-1, 1, width, device=map_BChw.device)).sum(-1)
+        row = (weight_BPhw.sum(-1) * torch.linspace(-1, 1, height, device=map_BChw.device)).sum(-1)
         return torch.cat([column, row], -1)
 
 
@@ -148,5 +149,5 @@ class CameraEncoder(nn.Module):
             token: Tensor = self.project(self.points[number](map_BChw)).unsqueeze(1)
             return token, torch.zeros(1, token.shape[-1], device=token.device)
         map_BDhw = self.project(map_BChw)
-        where = sinusoid_2d(map_BDhw.shape[2], map_BDhw.shape[3], map_BDhw.shape[1])
-        return map_BDhw.flatten(2).transpose(1, 2), where.to(map_BDhw.device)
+        where = sinusoid_2d(map_BDhw.shape[2], map_BDhw.shape[3], map_BDhw.shape[1], map_BDhw.device)
+        return map_BDhw.flatten(2).transpose(1, 2), where

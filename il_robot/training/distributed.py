@@ -10,11 +10,16 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 import torch.distributed
 
 from il_robot.errors import BadInput, Fault
+
+PATIENCE = timedelta(hours=6)
+"""How long processes wait for the first one, which alone validates and drives in simulation. Should one die, torchrun
+ends the others at once."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,7 @@ def joined(device: str) -> Iterator[tuple[World, str]]:
     if device != "cpu":
         torch.cuda.set_device(device)
     try:
-        torch.distributed.init_process_group("gloo" if device == "cpu" else "nccl")
+        torch.distributed.init_process_group("gloo" if device == "cpu" else "nccl", timeout=PATIENCE)
     except (RuntimeError, ValueError) as error:
         raise Fault(f"the other processes of torchrun cannot be reached: {str(error).splitlines()[0]}") from None
     try:

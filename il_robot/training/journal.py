@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from matplotlib.figure import Figure
-
 from il_robot.errors import Fault
 
 METRICS = "metrics.jsonl"
@@ -85,23 +83,3 @@ def read_metrics(run: Path) -> list[dict[str, Any]]:
         if isinstance(line, dict) and isinstance(line.get("step"), int):
             lines.append(line)
     return lines
-
-
-def draw_curve(run: Path) -> Path:
-    """``curve.png``: training and validation loss over the steps, logarithmic."""
-    lines = read_metrics(run)
-    figure = Figure(figsize=(7, 4), layout="constrained")
-    axes = figure.add_subplot()
-    for key, label in (("loss", "training"), ("validation", "validation")):
-        points = [(line["step"], line[key]) for line in lines if key in line]
-        if points:
-            axes.plot(*zip(*points, strict=True), label=label, marker="." if key == "validation" else None)
-    axes.set(xlabel="step", ylabel="loss (normalised)", yscale="log")
-    axes.grid(alpha=0.3)
-    axes.legend()
-    path = run / CURVE
-    try:
-        figure.savefig(path, dpi=120)
-    except OSError as error:
-        raise Fault(f"{path}: cannot be written: {error.strerror}") from None
-    return path

@@ -59,7 +59,7 @@ def _quiet_worker(number: int) -> None:
 def batches(choice: Choice, first: int, last: int, workers: int, pinned: bool = False) -> Generator[Batch]:
     """The batches of steps ``first`` to ``last - 1``, whatever the number of workers.
 
-    ``pinned`` memory can be copied to a GPU while it computes. Raises BadInput for a damaged frame and Fault when a
+    ``pinned`` memory is copied to a GPU without a detour. Raises BadInput for a damaged frame and Fault when a
     worker dies.
     """
     if workers == 0:

@@ -18,9 +18,10 @@ from il_robot.errors import BadInput, Fault
 from il_robot.policies.catalogue import Network
 from il_robot.policies.network import Loss, valid_l1
 from il_robot.training.checkpoint import load_tensors, save_tensors, weights_path
+from il_robot.training.curves import draw_curves
 from il_robot.training.distributed import ALONE, World
 from il_robot.training.intervals import Share
-from il_robot.training.journal import Averages, Journal, Listener, draw_curve
+from il_robot.training.journal import CURVE, Averages, Journal, Listener, read_metrics
 from il_robot.training.loader import Choice, batches
 from il_robot.training.optimiser import Optimiser, learning_rate
 from il_robot.training.recipe import Recipe
@@ -149,7 +150,7 @@ class Training:
                     self._save(journal, clock)
             checked = self._save(journal, clock)
         if journal is not None:
-            draw_curve(self._run)
+            draw_curves({self._run.name: read_metrics(self._run)}, self._run / CURVE)
         return Result(self.step, self._loss, *checked, clock.cpu_s, stopped=self.step < last)
 
     def _together(self, loss: Loss, norm: torch.Tensor, stop: bool) -> tuple[dict[str, float], bool]:

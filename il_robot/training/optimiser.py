@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import PARAM_LIST, AveragedModel, get_ema_multi_avg_fn
 
 from il_robot.errors import BadInput
 from il_robot.policies.catalogue import Network
@@ -67,7 +67,7 @@ class Optimiser:
         self.recipe = recipe
         self._seed = seed
         self._world = world
-        self._averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(recipe.average))
+        self._averaged = AveragedModel(network, multi_avg_fn=self._remember)
         self._names = [name for name, parameter in network.named_parameters() if parameter.requires_grad]
         self._parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
         self._adam = torch.optim.AdamW(
@@ -95,10 +95,15 @@ class Optimiser:
         self._adam.zero_grad(set_to_none=True)
         loss = _mean([self._learn(shard, step, number) for number, shard in enumerate(self._shards(batch))])
         norm = torch.nn.utils.clip_grad_norm_(self._parameters, self.recipe.clip)
-        if torch.isfinite(loss.total) and torch.isfinite(norm):
+        if torch.isfinite(loss.total + norm):  # one question: on a GPU each waits for all that was asked before
             self._adam.step()
             self._averaged.update_parameters(self.network)
         return loss, norm
+
+    def _remember(self, average: PARAM_LIST, newest: PARAM_LIST, count: Tensor | int) -> None:
+        """The average of ever more of the past, until it is the recipe's share: random first weights are soon gone."""
+        done = int(self._averaged.n_averaged)  # count is the same, but on a GPU, which one would wait for
+        get_ema_multi_avg_fn(min(self.recipe.average, (1 + done) / (10 + done)))(average, newest, count)
 
     def _shards(self, batch: Batch) -> list[Batch]:
         parts = self.recipe.accumulate

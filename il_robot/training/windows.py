@@ -21,6 +21,7 @@ from il_robot.policies.inputs import Inputs, state_of
 from il_robot.policies.network import Batch
 from il_robot.training.alignment import cameras_of, columns_of, joints_of, objects_of
 from il_robot.training.frames import Frames
+from il_robot.training.plausible import actions_of, positions_of
 from il_robot.training.sampling import Indices, drawn_windows, which_windows
 from il_robot.training.statistics import Statistics
 from il_robot.types import Floats, Image, Mode
@@ -51,15 +52,6 @@ def history_begins(ends: Indices, good: NDArray[np.bool_]) -> Indices:
     bounds = np.concatenate([[0], breaks + 1])
     begins: Indices = bounds[np.searchsorted(bounds, np.arange(len(ends)), side="right") - 1].astype(np.int64)
     return begins
-
-
-def _finite_action(episode: Episode) -> Floats:
-    """(T, J). Raises BadInput naming the first step whose action is not a number."""
-    action_TJ = np.asarray(episode.action, np.float32)
-    bad = np.flatnonzero(~np.isfinite(action_TJ).all(-1))
-    if len(bad):
-        raise BadInput(f"{episode.path}: step {bad[0]}: the action holds a value that is not finite")
-    return action_TJ
 
 
 @dataclass(frozen=True)
@@ -103,9 +95,9 @@ def gather(episodes: Sequence[Episode], inputs: Inputs) -> Rows:
     states, actions, begins, ends, good = [], [], [], [], []
     offset = 0
     for episode in episodes:
-        qpos_TJ = joints_of(episode, episode.qpos, inputs)
+        qpos_TJ = joints_of(episode, positions_of(episode), inputs)
         states.append(state_of(qpos_TJ, objects_of(episode, inputs), inputs))
-        actions.append(joints_of(episode, _finite_action(episode), inputs))
+        actions.append(joints_of(episode, actions_of(episode), inputs))
         ends.append(offset + segment_ends(episode.mode, episode.intervention))
         good.append(usable(episode, states[-1], inputs))
         begins.append(offset + history_begins(ends[-1], good[-1]))

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import zarr
 from demonstrations import RIG, demonstrate, demonstrations
 
 from il_robot.episodes.dataset import Dataset
@@ -175,6 +176,15 @@ def test_an_action_that_is_not_finite_names_episode_and_step(tmp_path: Path) -> 
         train("bc", (tmp_path / "data",), out=tmp_path / "run", chunk_size=2)
 
 
+@pytest.mark.parametrize("array", ["action", "observations/qpos"])
+def test_a_wild_value_names_episode_step_and_joint(tmp_path: Path, array: str) -> None:
+    """Finite, so nothing would notice it but the deviation of that joint, by which all of it would be divided."""
+    path = demonstrate(tmp_path / "data", "spoilt", 10)
+    zarr.open_array(path, path=array, mode="r+")[4, 1] = 1e30
+    with pytest.raises(BadInput, match=rf"spoilt.zarr: step 4: {array} of .* is 1e\+30 .*, its limits are .*validate"):
+        train("bc", (tmp_path / "data",), out=tmp_path / "run", chunk_size=2)
+
+
 def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_save(dataset: Path, tmp_path: Path) -> None:
     training = a_training(dataset, tmp_path / "run", steps=40)
 
@@ -199,10 +209,10 @@ def test_wrong_arguments_are_one_line(dataset: Path, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="chunk size 31: allowed: 1 to 30"):
         train("bc", (dataset,), out=out, chunk_size=31)
     for wrong, told in (
-        ({"steps": 0}, "steps 0"),
-        ({"batch": 0}, "batch 0"),
-        ({"computing": Computing(threads=-3)}, "threads -3"),
-        ({"learning_rate": float("nan")}, "learning_rate nan"),
+        ({"steps": 0}, "steps=0"),
+        ({"batch": 0}, "batch=0"),
+        ({"computing": Computing(threads=-3)}, "threads=-3"),
+        ({"learning_rate": float("nan")}, "learning_rate=NaN"),
         ({"seed": -1}, "--seed -1"),
         ({"computing": Computing(device="tpu")}, "device 'tpu'.*allowed: cpu"),
     ):
