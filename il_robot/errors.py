@@ -25,7 +25,7 @@ def nearest(word: str, allowed: Iterable[str]) -> str:
     "did you mean 'transfer_cube'? allowed: transfer_cube"
     """
     options = sorted(set(allowed))
-    listed = f"allowed: {', '.join(options)}" if options else "nothing is allowed here"
+    listed = f"allowed: {', '.join(options)}" if options else "there is none"
     close = near(word, options)
     return f"did you mean {' or '.join(map(repr, close))}? {listed}" if close else listed
 

@@ -36,7 +36,11 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, 
     part = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        part.unlink(missing_ok=True)
+        part.touch()
+        mode = part.stat().st_mode
         save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, part, dict(facts))
+        part.chmod(mode)  # safetensors lets nobody else read it, whatever the umask
         with part.open("rb") as file:
             os.fsync(file.fileno())
         part.replace(path)

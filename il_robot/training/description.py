@@ -42,6 +42,16 @@ class Data:
     """How often each dataset is seen, relative to the others; none: as often as it has windows."""
     calibrations: tuple[str, ...] = ()
     """Digests of the calibrations that it was recorded under; none for simulated data."""
+    fingerprints: tuple[str, ...] = ()
+    """Of the episodes of ``train`` and ``validation``, in order, so that other contents are noticed; see
+    :mod:`il_robot.training.fingerprint`. None in a run of an il-robot that did not take them."""
+
+    def __post_init__(self) -> None:
+        """Raises BadInput when some episodes have fingerprints and some have none."""
+        if self.fingerprints and len(self.fingerprints) != len(self.train) + len(self.validation):
+            raise BadInput(
+                f"{len(self.fingerprints)} fingerprints of {len(self.train) + len(self.validation)} episodes"
+            )
 
 
 @dataclass(frozen=True)
@@ -66,6 +76,8 @@ class Description:
     seed: int
     data: Data
     software: Software
+    preset: str = ""
+    """That it began from; empty in a run of an il-robot that did not note it."""
 
     def __post_init__(self) -> None:
         """Raises BadInput when its parts are not of one policy."""
@@ -124,6 +136,7 @@ def _structure(data: dict[str, Any], where: str) -> Description:
         if name not in data:
             raise BadInput(f"{where}: {name} is missing")
         parts[name] = strict_yaml.structure(data[name], kind, f"{where}: {name}")
+    parts["preset"] = strict_yaml.structure(data.get("preset", ""), str, f"{where}: preset")
     unknown = sorted(set(data) - set(parts))
     if unknown:
         raise BadInput(f"{where}: unknown key {unknown[0]!r}; {nearest(unknown[0], parts)}")

@@ -37,7 +37,6 @@ class Fitting:
     chosen: Demonstrations
     device: str
     world: World
-    rollouts: int
     tensorboard: bool
 
     def run(self, description: Description, out: Path, resume: bool) -> Result:
@@ -76,8 +75,9 @@ class Fitting:
         looks_back = bool(self.chosen.validation) and self.world.first
         validation = self._windows(description, out, bar, validation=True) if looks_back else None
         judge = None
-        if self.rollouts and self.world.first:
-            judge = stack.enter_context(simulated_judge(description, self.rollouts, self.device))
+        rollouts = description.recipe.rollouts
+        if rollouts and self.world.first:
+            judge = stack.enter_context(simulated_judge(description, rollouts, self.device))
         run = (description.recipe, out, description.seed, self.device)
         return Training(network, windows, validation, *run, world=self.world, judge=judge)
 

@@ -18,6 +18,7 @@ _WHOLE = {
     "threads": (0, 1024),
     "accumulate": (1, 65_536),
     "workers": (0, 1024),
+    "rollouts": (0, 100_000),
 }
 """Setting -> least and most: beyond them a mistyped number takes the machine down instead of being told."""
 
@@ -68,6 +69,8 @@ class Recipe:
     workers: int = 0
     """Processes that decode images while training, straight from the episodes; 0: all are decoded once before and
     kept at the policy's resolution."""
+    rollouts: int = 0
+    """Fresh starts driven in simulation at every save, which decide what is best; 0: the validation loss does."""
 
     def __post_init__(self) -> None:
         for name, (least, most) in _WHOLE.items():

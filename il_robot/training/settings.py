@@ -125,6 +125,9 @@ def changed(network: Config, recipe: Recipe, settings: Mapping[str, Any]) -> tup
                 if str(alone) == why:
                     guilty = {path: value}
         asked = " ".join(f"{names[path]}={written(value)}" for path, value in guilty.items())
+        told, ranged, allowed = why.partition("; allowed: ")
+        if ranged and told.split()[-2:-1] == [path.rpartition(".")[2] for path in guilty]:
+            raise BadInput(_one_line(f"{asked}; allowed: {allowed}")) from None
         raise BadInput(_one_line(f"{asked}: {why}")) from None
 
 

@@ -13,8 +13,9 @@ from il_robot.errors import BadInput
 from il_robot.policies.catalogue import PolicyName
 from il_robot.training.demonstrations import Demonstrations
 from il_robot.training.description import CONFIG, Description
-from il_robot.training.plan import Changes, described, resumed
+from il_robot.training.plan import Changes, described
 from il_robot.training.presets import Preset
+from il_robot.training.resuming import resumed
 from il_robot.training.settings import changed, settings_of, short_names, written
 
 
@@ -23,13 +24,14 @@ class Member:
     """One run of a sweep."""
 
     run: Path
-    seed: int
+    seed: int | None
+    """None: nobody asked for one."""
     settings: Mapping[str, Any]
     """Path -> plain value."""
 
 
 def members(
-    out: Path, values: Mapping[str, Sequence[Any]], names: Mapping[str, str], seeds: Sequence[int], seed: int
+    out: Path, values: Mapping[str, Sequence[Any]], names: Mapping[str, str], seeds: Sequence[int], seed: int | None
 ) -> list[Member]:
     """The runs of one command, all settings with one seed before the next seed.
 
@@ -48,6 +50,11 @@ def members(
     return list(found.values())
 
 
+def new_ones(runs: Sequence[Member]) -> list[Member]:
+    """Those that have not begun."""
+    return [member for member in runs if not (member.run / CONFIG).exists()]
+
+
 def check_settings(runs: Sequence[Member], preset: Preset, settings: Mapping[str, Any]) -> None:
     """Raises BadInput when a run's own settings, or ``settings``, which all share, cannot be with its preset."""
     for member in runs:
@@ -57,7 +64,6 @@ def check_settings(runs: Sequence[Member], preset: Preset, settings: Mapping[str
 def planned(
     runs: Sequence[Member],
     policy: PolicyName,
-    preset: Preset,
     changes: Changes,
     demonstrations: Demonstrations,
     resume: bool,
@@ -67,20 +73,21 @@ def planned(
     With ``resume``, runs of a sweep that was stopped before they began are new ones, like those that had begun.
     Raises BadInput.
     """
-    begun = [member for member in runs if (member.run / CONFIG).exists()]
+    new = new_ones(runs)
+    begun = [member for member in runs if member not in new]
     if begun and not resume:
         raise BadInput(
             f"{begun[0].run}: there is a run already; add --resume to go on with it, or choose another --out"
         )
     told: dict[Path, Description] = {}
     for member in runs:
-        own = replace(changes, settings={**changes.settings, **member.settings})
+        own = replace(changes, seed=member.seed, settings={**changes.settings, **member.settings})
         if resume and (member in begun or not begun):
-            told[member.run] = resumed(member.run, policy, demonstrations, own)
-            if len(begun) < len(runs):
-                _check_same(member.run, told[member.run], described(policy, preset, own, demonstrations, member.seed))
+            told[member.run] = resumed(member.run, policy, own, demonstrations)
+            if new:
+                _check_same(member.run, told[member.run], described(policy, own, demonstrations))
         else:
-            told[member.run] = described(policy, preset, own, demonstrations, member.seed)
+            told[member.run] = described(policy, own, demonstrations)
     return told
 
 

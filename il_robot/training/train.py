@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import tyro
 
@@ -15,19 +15,23 @@ from il_robot.training.device import check_device
 from il_robot.training.distributed import joined
 from il_robot.training.fitting import Fitting
 from il_robot.training.loop import Result
-from il_robot.training.plan import Changes, preset_of
+from il_robot.training.plan import FIRST_PRESET, Changes, preset_of
 from il_robot.training.presets import PresetName
 from il_robot.training.recipe import Precision
 from il_robot.training.runs import compare
 from il_robot.training.settings import read_settings, settings_of, short_names
-from il_robot.training.sweep import check_settings, members, planned
+from il_robot.training.sweep import check_settings, members, new_ones, planned
+from il_robot.training.tensorboard import check_tensorboard
 
 LARGEST_SEED = 2**32 - 1
 _HINT = "(default: the preset's)"
-_BY_PRESET = tyro.conf.arg(help_behavior_hint=_HINT)
 _NUMBER = tyro.conf.arg(help_behavior_hint=_HINT, metavar="INT")
 _REAL = tyro.conf.arg(help_behavior_hint=_HINT, metavar="FLOAT")
 _SETTINGS = tyro.conf.arg(help_behavior_hint="", metavar="[NAME=VALUE[,VALUE ...] ...]")
+_SEED = tyro.conf.arg(help_behavior_hint="(default: 0)", metavar="INT")
+_PRESET = tyro.conf.arg(
+    help_behavior_hint=f"(default: {FIRST_PRESET})", metavar=f"{{{','.join(get_args(PresetName))}}}"
+)
 _NAMES = tyro.conf.arg(help_behavior_hint=_HINT, metavar="[NAME ...]")
 
 
@@ -64,7 +68,7 @@ def train(
     datasets: Annotated[tuple[Path, ...], tyro.conf.Positional],
     *,
     out: Path,
-    preset: PresetName = "tiny",
+    preset: Annotated[PresetName | None, _PRESET] = None,
     steps: Annotated[int | None, _NUMBER] = None,
     batch: Annotated[int | None, _NUMBER] = None,
     learning_rate: Annotated[float | None, _REAL] = None,
@@ -74,9 +78,9 @@ def train(
     weights: Annotated[tuple[float, ...], tyro.conf.arg(help_behavior_hint="", metavar="[FLOAT ...]")] = (),
     set: Annotated[tuple[tuple[str, ...], ...], tyro.conf.UseAppendAction, _SETTINGS] = (),
     imagenet: Path | None = None,
-    seed: int = 0,
+    seed: Annotated[int | None, _SEED] = None,
     seeds: Annotated[tuple[int, ...], tyro.conf.arg(help_behavior_hint="", metavar="[INT ...]")] = (),
-    rollouts: int = 0,
+    rollouts: Annotated[int | None, _NUMBER] = None,
     tensorboard: bool = False,
     resume: bool = False,
     augmenting: Annotated[Augmenting, tyro.conf.OmitArgPrefixes] = Augmenting(),
@@ -120,35 +124,40 @@ def train(
         rollouts: Fresh starts driven in simulation at every save; the checkpoint "best" is then the one that held
             most. 0: the one with the lowest validation loss.
         tensorboard: Write what metrics.jsonl tells for TensorBoard too.
-        resume: Go on with the run in --out where it was stopped, with its own configuration; of several, begin those
-            that had not begun.
+        resume: Go on with the run in --out where it was stopped, with its own configuration and the same episodes; of
+            several, begin those that had not begun.
     """
     check_device(computing.device)
-    for option, one in (("--seed", seed), *(("--seeds", one) for one in seeds)):
+    if tensorboard:
+        check_tensorboard()
+    for option, one in (("--seed", seed or 0), *(("--seeds", one) for one in seeds)):
         if not 0 <= one <= LARGEST_SEED:
             raise BadInput(f"{option} {one}; allowed: 0 to {LARGEST_SEED}")
     if twice := [one for one in seeds if seeds.count(one) > 1]:
         raise BadInput(f"--seeds {' '.join(map(str, seeds))}: {twice[0]} is named twice; name each seed once")
-    if rollouts < 0:
-        raise BadInput(f"--rollouts {rollouts} must be at least 0")
     options: dict[str, Any] = {"network.chunk_size": chunk_size, "recipe.steps": steps, "recipe.batch": batch}
-    options |= {"recipe.learning_rate": learning_rate, "recipe.imagenet": None if imagenet is None else str(imagenet)}
+    options |= {"recipe.learning_rate": learning_rate, "recipe.rollouts": rollouts}
+    options |= {"recipe.imagenet": None if imagenet is None else str(imagenet)}
     options |= {f"recipe.augmentation.{name}": value for name, value in asdict(augmenting).items()}
     options |= {f"recipe.{name}": value for name, value in asdict(computing).items() if name != "device"}
     options = {path: value for path, value in options.items() if value is not None}
-    start = preset_of(policy, preset)
+    start = preset_of(policy, preset or FIRST_PRESET)
     names = short_names(settings_of(start.network, start.recipe))
     values = read_settings([word for words in set for word in words], start.network, start.recipe)
     for path in values.keys() & options:
         option = path.rpartition(".")[2].replace("_", "-")
         raise BadInput(f"--set {names[path]}: --{option} sets it already")
     runs = members(out, values, names, seeds, seed)
-    check_settings(runs, start, options)
+    check_settings(new_ones(runs) if resume else runs, start, options)
     chosen = demonstrations(datasets, weights)
-    descriptions = planned(runs, policy, start, Changes(cameras, history, options), chosen, resume)
+    descriptions = planned(runs, policy, Changes(preset, None, cameras, history, options), chosen, resume)
     with joined(computing.device) as (world, own_device):
-        many = Fitting(chosen, own_device, world, rollouts, tensorboard)
-        results = [many.run(description, run, resume) for run, description in descriptions.items()]
+        many = Fitting(chosen, own_device, world, tensorboard)
+        results = []
+        for number, (run, description) in enumerate(descriptions.items(), start=1):
+            if len(runs) > 1 and world.first:
+                print(f"run {number} of {len(runs)}: {run.relative_to(out)}", flush=True)
+            results.append(many.run(description, run, resume))
     if len(runs) > 1 and world.first:
         compare((out,))
     return results[-1]

@@ -91,24 +91,24 @@ def test_no_value_leads_to_anything_but_a_configuration_or_one_line(which: tuple
         ("act", ["width=1.5"], "'1.5' is not a whole number, such as"),
         ("act", ["width=true"], "'true' is not a whole number"),
         ("act", ["width=130"], "width 130 must be a multiple of 4 and of heads"),
-        ("act", ["style_layers=-1"], "style_layers -1; allowed: 0 to"),
+        ("act", ["style_layers=-1"], "^style_layers=-1; allowed: 0 to"),
         ("act", ["kl_weight=nan"], "'nan' is not a number"),
         ("act", ["vision.backbone=resnet81"], "did you mean 'resnet18'"),
-        ("act", ["vision.keypoints=-2"], "keypoints -2; allowed: 0"),
+        ("act", ["vision.keypoints=-2"], "^vision.keypoints=-2; allowed: 0"),
         ("act", ["vision.channels=8x12"], "two or more multiples of 8"),
         ("bc", ["hidden=512xa"], "'512xa' is not a list of whole numbers parted by x, such as 512x512"),
         ("bc", ["hidden=[1,2]"], r"'\[1' is not a list of whole"),
-        ("bc", ["average=1"], "average 1.0; allowed: 0"),
-        ("bc", ["weight_decay=-1"], "weight_decay -1.0"),
-        ("bc", ["warm_up=-1"], "warm_up -1"),
+        ("bc", ["average=1"], "average=1; allowed: 0"),
+        ("bc", ["weight_decay=-1"], "weight_decay=-1; "),
+        ("bc", ["warm_up=-1"], "warm_up=-1; "),
         ("bc", ["channels_last=maybe"], "'maybe' is not true or false, such as false"),
         ("bc", ["threads=huge"], "^--set threads=huge: 'huge' is not a whole number, such as 1$"),
         ("bc", ["threads=1,huge"], "^--set threads=1,huge: 'huge' is not a whole number"),
-        ("bc", ["threads=1000000", "clip=3"], "^threads=1000000: threads 1000000; allowed: 0 to 1024"),
+        ("bc", ["threads=1000000", "clip=3"], "^threads=1000000; allowed: 0 to 1024"),
         ("bc", ["workers=100000"], "allowed: 0 to 1024"),
         ("bc", ["batch=100000000000"], "allowed: 1 to 65536"),
-        ("bc", ["steps=0"], "^steps=0: steps 0; allowed: 1 to"),
-        ("bc", ["augmentation.shift=2"], "shift 2.0; allowed"),
+        ("bc", ["steps=0"], "^steps=0; allowed: 1 to"),
+        ("bc", ["augmentation.shift=2"], "^augmentation.shift=2; allowed"),
     ],
 )
 def test_what_cannot_be_is_one_line(policy: str, words: list[str], told: str) -> None:
@@ -200,7 +200,7 @@ def test_the_command_line_says_it_in_one_line_and_exits_with_2(
 def test_settings_are_checked_before_the_dataset_is_opened(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["train", "act", str(tmp_path / "none"), "--out", str(tmp_path / "run")]
     assert main([*command, "--steps", "5", "--set", "clip=0.5,0", "width=128"]) == 2
-    assert capsys.readouterr().err == "error: clip=0: clip 0.0; allowed: above 0 and finite\n"
+    assert capsys.readouterr().err == "error: clip=0; allowed: above 0 and finite\n"
     assert main([*command, "--set", "width=130,128", "heads=4"]) == 2
     assert capsys.readouterr().err.startswith("error: width=130: act: width 130 must be a multiple of 4")
 
