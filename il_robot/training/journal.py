@@ -1,13 +1,17 @@
-"""What happened while training: ``metrics.jsonl``, one JSON object a line, and ``curve.png`` drawn from it."""
+"""What happened while training: ``metrics.jsonl``, one JSON object a line, and ``curve.png`` drawn from it.
+
+A line with ``loss`` is of the training step with its number, counted from 0, and of those since the line before; every
+other line is of the weights after as many steps.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
-from il_robot.errors import Fault
+from il_robot.errors import BadInput, Fault
 
 METRICS = "metrics.jsonl"
 CURVE = "curve.png"
@@ -23,24 +27,39 @@ class Journal:
     """Appends to ``metrics.jsonl`` of a run."""
 
     def __init__(self, run: Path, resumed_at: int, listener: Listener | None = None) -> None:
-        """Lines of step ``resumed_at`` and later, left by a run that was cut short, are dropped."""
+        """Goes on after ``resumed_at`` steps; lines of what came later, in a run that was cut short, are dropped."""
         self._path = run / METRICS
         self._listener = listener
-        kept = [line for line in read_metrics(run) if line["step"] < resumed_at]
-        self._put("w", kept)
+        kept = [line for line in read_metrics(run) if steps_done(line) <= resumed_at]
+        self._begin(kept)
+        if listener is not None:
+            # What it heard of this step before is no longer shown: see il_robot.training.tensorboard.
+            for line in (line for line in kept if line["step"] == resumed_at):
+                listener.hear(line)
 
     def write(self, **values: float) -> None:
         """Raises Fault on a full disk."""
-        self._put("a", [values])
+        try:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(values) + "\n")
+        except OSError as error:
+            raise Fault(f"{self._path}: cannot be written: {error.strerror}") from None
         if self._listener is not None:
             self._listener.hear(values)
 
-    def _put(self, mode: Literal["a", "w"], lines: Sequence[Mapping[str, Any]]) -> None:
+    def _begin(self, lines: Sequence[Mapping[str, Any]]) -> None:
+        part = self._path.with_name(METRICS + ".part")
         try:
-            with self._path.open(mode, encoding="utf-8") as file:
-                file.writelines(json.dumps(line) + "\n" for line in lines)
+            part.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+            part.replace(self._path)
         except OSError as error:
+            part.unlink(missing_ok=True)
             raise Fault(f"{self._path}: cannot be written: {error.strerror}") from None
+
+
+def steps_done(line: Mapping[str, Any]) -> int:
+    """How many steps a line of ``metrics.jsonl`` tells of."""
+    return int(line["step"]) + ("loss" in line)
 
 
 class Averages:
@@ -72,14 +91,25 @@ class Averages:
 
 
 def read_metrics(run: Path) -> list[dict[str, Any]]:
-    """The lines of a run's ``metrics.jsonl``; a last line cut short by a crash is left out."""
+    """The lines of a run's ``metrics.jsonl``; what is none of numbers, such as one cut short by a crash, is left out.
+
+    Raises BadInput when it cannot be read.
+    """
     path = run / METRICS
-    lines = []
-    for text in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
-        try:
-            line = json.loads(text)
-        except ValueError:
-            continue
-        if isinstance(line, dict) and isinstance(line.get("step"), int):
-            lines.append(line)
-    return lines
+    try:
+        texts = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise BadInput(f"{path}: {error.strerror}") from None
+    return [line for line in map(_line, texts) if line is not None]
+
+
+def _line(text: str) -> dict[str, Any] | None:
+    try:
+        line = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(line, dict) or type(line.get("step")) is not int:
+        return None
+    return line if all(type(value) in (int, float) for value in line.values()) else None

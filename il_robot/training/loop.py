@@ -16,10 +16,11 @@ import torch
 
 from il_robot.errors import BadInput, Fault
 from il_robot.policies.catalogue import Network
-from il_robot.policies.network import Loss, valid_l1
+from il_robot.policies.network import Loss
 from il_robot.training.checkpoint import load_tensors, save_tensors, weights_path
 from il_robot.training.curves import draw_curves
 from il_robot.training.distributed import ALONE, World
+from il_robot.training.divergence import diverged
 from il_robot.training.intervals import Share
 from il_robot.training.journal import CURVE, Averages, Journal, Listener, read_metrics
 from il_robot.training.loader import Choice, batches
@@ -28,13 +29,13 @@ from il_robot.training.recipe import Recipe
 from il_robot.training.stopping import StopRequest
 from il_robot.training.stopwatch import Stopwatch
 from il_robot.training.study import memorise, prepare
+from il_robot.training.validation import validation_loss
 from il_robot.training.windows import Windows
 
 SAVES = 10
 """Times per run that weights are saved and the validation loss is taken."""
 LOGS = 200
 """Times per run that a line is written to ``metrics.jsonl``."""
-VALIDATION_WINDOWS = 512
 
 Judge: TypeAlias = Callable[[Network], Share]
 """Drives a network in simulation; the share of fresh starts at whose end the task was held."""
@@ -49,8 +50,9 @@ class Progress:
     loss: float
     """Of the newest line of ``metrics.jsonl``."""
     steps_per_s: float
+    """Of this session, without the time that saves took."""
     waiting: float
-    """Share of the time spent on getting data rather than on learning."""
+    """Share of that time spent on getting data rather than on learning."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,8 @@ class Result:
     held: float | None
     """Share of simulated starts that held at the end; None where nobody looked."""
     cpu_s: float
-    """CPU time in the loop, all threads of this process, with that of the sessions before it was resumed."""
+    """Of the newest line of ``metrics.jsonl``: CPU time in the loop, all threads of this process, saves included, with
+    that of the sessions before it was resumed."""
     stopped: bool
     """Somebody asked it to stop before the last step."""
 
@@ -104,7 +107,11 @@ class Training:
         self._averages = Averages()
         self._loss = float("nan")
         self._cpu_s = 0.0
-        """Used until the last save."""
+        """Of the newest line of ``metrics.jsonl``."""
+        self._saved = -1
+        """Steps done at the last save."""
+        self._checked: tuple[float | None, float | None] = None, None
+        """Validation loss and held share of what was saved last; None where nobody looked."""
         self._best = (0.0, float("inf"))
         """What the best checkpoint held, negative, and its validation loss: less is better."""
         torch.manual_seed(seed)
@@ -122,6 +129,7 @@ class Training:
             self._cpu_s = float(facts["cpu_s"])
             held, validation = json.loads(facts["best"])
             self._best = float(held), float(validation)
+            self._saved, self._checked = self.step, tuple(json.loads(facts.get("checked", "[null, null]")))
             self._averages.loads(facts["averages"])
         except (KeyError, ValueError, RuntimeError, TypeError) as error:
             raise BadInput(f"{path}: not what a run saves to go on: {error}") from None
@@ -146,12 +154,13 @@ class Training:
                 self._log(journal, clock)
                 self.step += 1
                 tell(Progress(self.step, self._loss, clock.steps_per_s, clock.waiting))
-                if self.step % max(1, last // SAVES) == 0 and self.step < last:
+                if self._due:
                     self._save(journal, clock)
-            checked = self._save(journal, clock)
+            if self.step != self._saved:
+                self._save(journal, clock)
         if journal is not None:
             draw_curves({self._run.name: read_metrics(self._run)}, self._run / CURVE)
-        return Result(self.step, self._loss, *checked, clock.cpu_s, stopped=self.step < last)
+        return Result(self.step, self._loss, *self._checked, self._cpu_s, stopped=self.step < last)
 
     def _together(self, loss: Loss, norm: torch.Tensor, stop: bool) -> tuple[dict[str, float], bool]:
         """What a step measured, averaged over all processes, and whether anybody asked to stop.
@@ -163,10 +172,10 @@ class Training:
         measured = torch.stack([value.detach().float() for value in (*mine.values(), asked)])
         *means, anybody = self._world.mean(measured).tolist()
         if not np.isfinite(means).all():
-            whose = "another process's batch"
-            if not torch.isfinite(loss.total) or self._world.size == 1:
-                whose = self._choice.windows.blame(self._choice.at(self.step))
-            raise Fault(f"loss is {means[0]} at training step {self.step}: {whose}")
+            if torch.isfinite(loss.total) and self._world.size > 1:
+                raise Fault(f"loss is {means[0]} at training step {self.step}: another process's batch")
+            which, rate = self._choice.at(self.step), self._recipe.learning_rate
+            raise diverged(means[0], self.step, self._choice.windows, which, rate, self._run)
         return dict(zip(mine, means, strict=True)), anybody > 0
 
     def _log(self, journal: Journal | None, clock: Stopwatch) -> None:
@@ -175,6 +184,7 @@ class Training:
             return
         means = self._averages.take()
         self._loss = means["loss"]
+        self._cpu_s = round(clock.cpu_s, 3)
         if journal is not None:
             journal.write(
                 step=self.step,
@@ -182,49 +192,54 @@ class Training:
                 learning_rate=learning_rate(self._recipe, self.step),
                 steps_per_s=round(clock.steps_per_s, 3),
                 waiting=round(clock.waiting, 4),
-                cpu_s=round(clock.cpu_s, 3),
+                cpu_s=self._cpu_s,
             )
 
-    def _save(self, journal: Journal | None, clock: Stopwatch) -> tuple[float | None, float | None]:
-        """Validation loss and held share of the averaged weights, which are kept. Only the first process does it."""
+    @property
+    def _due(self) -> bool:
+        """Whether this is one of the steps after which every such run saves, stopped in between or not."""
+        return self.step == self._recipe.steps or self.step % max(1, self._recipe.steps // SAVES) == 0
+
+    def _save(self, journal: Journal | None, clock: Stopwatch) -> None:
+        """Keeps the averaged weights and all that is needed to go on. Only the first process does it.
+
+        Looked at are weights only when that is due: a run that was stopped in between chooses the same best ones.
+        """
+        self._saved, self._checked = self.step, (None, None)
         if journal is None:
-            return None, None
-        facts = {"step": str(self.step)}
-        average = self._optimiser.average.eval()
-        memorise(average, self._choice.windows)
+            return
+        with clock.between():
+            average = self._optimiser.average.eval()
+            memorise(average, self._choice.windows)
+            cpu_s = clock.cpu_s
+            if self._due:
+                self._checked = self._look(average, journal, clock)
+                cpu_s = self._cpu_s
+            save_tensors(weights_path(self._run, "last"), average.state_dict(), {"step": str(self.step)})
+            kept = self._optimiser.tensors() | {"random": torch.get_rng_state()}
+            if self._device.type == "cuda":
+                kept["random_cuda"] = torch.cuda.get_rng_state(self._device)
+            facts = {"step": str(self.step), "loss": repr(self._loss), "averages": self._averages.dumps()}
+            facts |= {"best": json.dumps(self._best), "checked": json.dumps(self._checked), "cpu_s": repr(cpu_s)}
+            save_tensors(weights_path(self._run, "resume"), kept, facts)
+
+    def _look(self, average: Network, journal: Journal, clock: Stopwatch) -> tuple[float | None, float | None]:
+        """Validation loss and held share of the averaged weights, which are kept where they are the best so far."""
         # What is looked at in between must not change what is learned after.
         with torch.random.fork_rng([self._device] if self._device.type == "cuda" else []):
             torch.manual_seed(0)
-            validation = self._validate(average)
+            validation = None
+            if self._validation is not None:
+                validation = validation_loss(average, self._validation, self._recipe.batch, self._device)
             judged = None if self._judge is None else self._judge(average)
         held = None if judged is None else judged.rate
         told = {"validation": validation, "held": held, "starts": None if judged is None else judged.of}
         known = {name: value for name, value in told.items() if value is not None}
+        self._cpu_s = round(clock.cpu_s, 3)
+        journal.write(step=self.step, **known, cpu_s=self._cpu_s)
         if known:
-            journal.write(step=self.step, **known)
             score = (-(held or 0.0), math.inf if validation is None else validation)
             if score < self._best:
                 self._best = score
-                save_tensors(weights_path(self._run, "best"), average.state_dict(), facts)
-        save_tensors(weights_path(self._run, "last"), average.state_dict(), facts)
-        kept = self._optimiser.tensors() | {"random": torch.get_rng_state()}
-        if self._device.type == "cuda":
-            kept["random_cuda"] = torch.cuda.get_rng_state(self._device)
-        facts |= {"best": json.dumps(self._best), "loss": repr(self._loss), "averages": self._averages.dumps()}
-        facts["cpu_s"] = repr(clock.cpu_s)
-        save_tensors(weights_path(self._run, "resume"), kept, facts)
+                save_tensors(weights_path(self._run, "best"), average.state_dict(), {"step": str(self.step)})
         return validation, held
-
-    def _validate(self, network: Network) -> float | None:
-        """Mean absolute error of a network's predictions, on the same windows each time."""
-        if self._validation is None:
-            return None
-        count = len(self._validation)
-        which = np.linspace(0, count - 1, min(count, VALIDATION_WINDOWS)).astype(np.int64)
-        total = 0.0
-        with torch.inference_mode():
-            for part in np.array_split(which, max(1, len(which) // self._recipe.batch)):
-                batch = self._validation.batch(part).to(self._device)
-                predicted = network.predict(batch.state_BS, batch.images_BHWC)
-                total += float(valid_l1(predicted, batch.action_BkJ, batch.pad_Bk, batch.absent_BJ)) * len(part)
-        return total / len(which)

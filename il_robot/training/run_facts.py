@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from il_robot.training.description import Description, read_description
-from il_robot.training.journal import read_metrics
+from il_robot.training.journal import read_metrics, steps_done
 from il_robot.training.settings import settings_of
 
 
@@ -44,7 +44,7 @@ def read_run(path: Path) -> Run:
         path=path,
         policy=description.policy,
         seed=description.seed,
-        step=max((line["step"] + ("loss" in line) for line in lines), default=0),
+        step=max(map(steps_done, lines), default=0),
         steps=description.recipe.steps,
         loss=newest("loss"),
         validation=newest("validation"),

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class Stopwatch:
-    """Wall and CPU time of the loop, and the share of it spent waiting for data."""
+    """Wall and CPU time of the loop, and the share of it spent waiting for data.
+
+    CPU time is that of everything; speed and waiting are of learning alone, without what is done in between.
+    """
 
     def __init__(self, cpu_s: float) -> None:
         """``cpu_s`` was used before, in sessions that were stopped."""
@@ -17,6 +22,15 @@ class Stopwatch:
     def got_data(self, since: float) -> None:
         self._waited += time.perf_counter() - since
         self._steps += 1
+
+    @contextmanager
+    def between(self) -> Iterator[None]:
+        """While entered, nothing is learned: weights are saved and looked at."""
+        since = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._begin += time.perf_counter() - since
 
     @property
     def cpu_s(self) -> float:

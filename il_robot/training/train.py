@@ -23,12 +23,12 @@ from il_robot.training.settings import read_settings, settings_of, short_names
 from il_robot.training.sweep import check_settings, members, new_ones, planned
 from il_robot.training.tensorboard import check_tensorboard
 
-LARGEST_SEED = 2**32 - 1
+LARGEST_FROM_ZERO = 2**32 - 1
 _HINT = "(default: the preset's)"
 _NUMBER = tyro.conf.arg(help_behavior_hint=_HINT, metavar="INT")
 _REAL = tyro.conf.arg(help_behavior_hint=_HINT, metavar="FLOAT")
 _SETTINGS = tyro.conf.arg(help_behavior_hint="", metavar="[NAME=VALUE[,VALUE ...] ...]")
-_SEED = tyro.conf.arg(help_behavior_hint="(default: 0)", metavar="INT")
+_FROM_ZERO = tyro.conf.arg(help_behavior_hint="(default: 0)", metavar="INT")
 _PRESET = tyro.conf.arg(
     help_behavior_hint=f"(default: {FIRST_PRESET})", metavar=f"{{{','.join(get_args(PresetName))}}}"
 )
@@ -78,9 +78,9 @@ def train(
     weights: Annotated[tuple[float, ...], tyro.conf.arg(help_behavior_hint="", metavar="[FLOAT ...]")] = (),
     set: Annotated[tuple[tuple[str, ...], ...], tyro.conf.UseAppendAction, _SETTINGS] = (),
     imagenet: Path | None = None,
-    seed: Annotated[int | None, _SEED] = None,
+    seed: Annotated[int | None, _FROM_ZERO] = None,
     seeds: Annotated[tuple[int, ...], tyro.conf.arg(help_behavior_hint="", metavar="[INT ...]")] = (),
-    rollouts: Annotated[int | None, _NUMBER] = None,
+    rollouts: Annotated[int | None, _FROM_ZERO] = None,
     tensorboard: bool = False,
     resume: bool = False,
     augmenting: Annotated[Augmenting, tyro.conf.OmitArgPrefixes] = Augmenting(),
@@ -131,8 +131,8 @@ def train(
     if tensorboard:
         check_tensorboard()
     for option, one in (("--seed", seed or 0), *(("--seeds", one) for one in seeds)):
-        if not 0 <= one <= LARGEST_SEED:
-            raise BadInput(f"{option} {one}; allowed: 0 to {LARGEST_SEED}")
+        if not 0 <= one <= LARGEST_FROM_ZERO:
+            raise BadInput(f"{option} {one}; allowed: 0 to {LARGEST_FROM_ZERO}")
     if twice := [one for one in seeds if seeds.count(one) > 1]:
         raise BadInput(f"--seeds {' '.join(map(str, seeds))}: {twice[0]} is named twice; name each seed once")
     options: dict[str, Any] = {"network.chunk_size": chunk_size, "recipe.steps": steps, "recipe.batch": batch}

@@ -188,10 +188,10 @@ class Windows:
             return which_windows(len(self), batch, step, seed)
         return drawn_windows(self._cumulative_N, batch, step, seed)
 
-    def blame(self, which: Indices) -> str:
-        """What to look at when these windows made a loss that is not finite; the end of an error line."""
+    def most_extreme(self, which: Indices) -> tuple[str, float]:
+        """Of the windows number ``which`` the one with the farthest state or action: which step it is, and how many
+        standard deviations from the mean."""
         batch = self.batch(which, images=False)
         size_B = torch.maximum(batch.state_BS.abs().amax(1), batch.action_BkJ.abs().amax((1, 2)))
         worst = int(size_B.argmax())
-        where = self.rows.where(int(self.rows.starts[which[worst]]))
-        return f"its most extreme window is {where} ({size_B[worst]:.1f} deviations); try a lower learning rate"
+        return self.rows.where(int(self.rows.starts[which[worst]])), float(size_B[worst])
