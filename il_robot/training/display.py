@@ -8,23 +8,34 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Task, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
+from rich.table import Column
+from rich.text import Text
 
 from il_robot.training.checkpoint import weights_path
 from il_robot.training.loop import Progress, Result
 
 
+class _TimeLeft(TimeRemainingColumn):
+    def render(self, task: Task) -> Text:
+        return super().render(task).append(" left")
+
+
 @contextmanager
 def progress_bar(console: Console) -> Iterator[Bar]:
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), MofNCompleteColumn())
-    with Bar(*columns, TextColumn("{task.fields[note]}"), TimeRemainingColumn(), console=console) as bar:
+    """One line a task; what is written in it fits 80 columns, and the bar itself takes what is over."""
+    whole = [Column(no_wrap=True) for _ in range(2)]
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=None), MofNCompleteColumn(table_column=whole[0]))
+    note, left = TextColumn("{task.fields[note]}"), _TimeLeft(table_column=whole[1])
+    with Bar(*columns, note, left, console=console, expand=True) as bar:
         yield bar
 
 
 def note(progress: Progress) -> str:
     """Beside the bar."""
-    return f"loss {progress.loss:.4f}  {progress.steps_per_s:.1f} steps/s  data wait {progress.waiting:.0%}"
+    digits = 1 if progress.steps_per_s < 100 else 0
+    return f"loss {progress.loss:.3g}, {progress.steps_per_s:.{digits}f} steps/s, wait {progress.waiting:.0%}"
 
 
 def sum_up(console: Console, result: Result, run: Path) -> None:

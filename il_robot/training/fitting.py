@@ -58,7 +58,7 @@ class Fitting:
                 write_description(out, description)
             board = Board(out, training.step) if self.tensorboard and self.world.first else None
             stack.enter_context(closing(board) if board is not None else nullcontext())
-            task = bar.add_task(f"train {description.policy}", total=recipe.steps, completed=training.step, note="")
+            task = bar.add_task(description.policy, total=recipe.steps, completed=training.step, note="")
             result = training.fit(lambda p: bar.update(task, completed=p.step, note=note(p)), board)
         sum_up(console, result, out)
         if result.stopped:
@@ -93,6 +93,7 @@ class Fitting:
             task = bar.add_task("decode images", total=frames, visible=bool(frames), note="")
             threads = recipe.threads or torch.get_num_threads()
             images = decode_images(episodes, inputs.cameras, out, lambda count: bar.advance(task, count), threads)
+            bar.update(task, visible=False)
         shares = None if validation else self.chosen.shares(rows)
         return Windows(rows, images, description.statistics, description.network.chunk_size, shares, inputs)
 

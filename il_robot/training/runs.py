@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_text
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -36,7 +37,8 @@ def runs(
 
     Runs that differ only in the seed are summed up below, with 95 % intervals: ± is Student's of the mean over the
     seeds; that of held is Wilson's over the starts of all seeds together, which tells how far so few starts may
-    mislead, not how far seeds differ. --json has the standard deviation over the seeds, too.
+    mislead, not how far seeds differ. --json has the standard deviation over the seeds, too. A damaged run is named
+    and left out; the command then ends with 1.
 
     Examples:
         il-robot runs runs
@@ -52,8 +54,13 @@ def runs(
 
 
 def compare(folders: Sequence[Path], *, json: bool = False, picture: Path | None = None) -> int:
-    """What :func:`runs` does. Raises BadInput when there is no run in ``folders``, or one is damaged."""
-    found = [read_run(path) for path in find_runs(folders)]
+    """What :func:`runs` does; 1 when a run is damaged. Raises BadInput when there is none in ``folders``."""
+    found, damaged = [], []
+    for path in find_runs(folders):
+        try:
+            found.append(read_run(path))
+        except BadInput as error:
+            damaged.append(str(error))
     odd = _odd(found)
     seeds = summed_up(found, odd)
     if json:
@@ -70,7 +77,9 @@ def compare(folders: Sequence[Path], *, json: bool = False, picture: Path | None
         draw_curves({str(run.path): read_metrics(run.path) for run in found}, picture)
         if not json:
             print(f"curves: {picture}")
-    return 0
+    for told in damaged:
+        print(f"error: {told}", file=sys.stderr)
+    return 1 if damaged else 0
 
 
 def find_runs(folders: Sequence[Path]) -> list[Path]:

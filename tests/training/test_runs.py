@@ -8,6 +8,7 @@ from statistics import stdev
 import pytest
 from demonstrations import demonstrations
 
+from il_robot.cli import main
 from il_robot.errors import BadInput
 from il_robot.training.runs import runs
 from il_robot.training.train import train
@@ -61,6 +62,21 @@ def test_a_table_tells_in_what_runs_differ(
     assert "odd differs: chunk_size 4, steps 2" in out
     assert "±" in out
     assert (trained / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("json_asked", [False, True])
+def test_a_damaged_run_is_named_and_hides_no_other(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], json_asked: bool
+) -> None:
+    here = shutil.copytree(trained / "three", tmp_path / "three")
+    (here / "seed_1" / "config.json").write_text("{")
+    assert main(["runs", str(here), "--picture", str(tmp_path / "curves.png"), *(["--json"] * json_asked)]) == 1
+    said = capsys.readouterr()
+    assert said.err == f"error: {here}/seed_1/config.json: damaged: not JSON\n"
+    if json_asked:
+        assert [run["seed"] for run in json.loads(said.out)["runs"]] == [0, 2]
+    else:
+        assert "2 runs" in said.out
 
 
 def test_what_is_no_run_is_one_line(tmp_path: Path) -> None:
