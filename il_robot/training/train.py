@@ -22,6 +22,7 @@ from il_robot.training.runs import compare
 from il_robot.training.settings import read_settings, settings_of, short_names
 from il_robot.training.sweep import check_settings, members, new_ones, planned
 from il_robot.training.tensorboard import check_tensorboard
+from il_robot.training.torchrun import told_to_torchrun
 
 LARGEST_FROM_ZERO = 2**32 - 1
 _HINT = "(default: the preset's)"
@@ -63,6 +64,7 @@ class Augmenting:
     """Most that brightness, contrast and saturation change."""
 
 
+@told_to_torchrun()
 def train(
     policy: Annotated[PolicyName, tyro.conf.Positional],
     datasets: Annotated[tuple[Path, ...], tyro.conf.Positional],

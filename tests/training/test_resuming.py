@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -118,3 +119,10 @@ def test_others_may_read_a_checkpoint_as_far_as_the_umask_says(folder: Path, mas
     files = [path for path in (folder / "new").rglob("*") if path.is_file()]
     assert {path.name for path in files} >= {"last.safetensors", "resume.safetensors", "config.json"}
     assert {path.stat().st_mode & 0o777 for path in files} == {0o666 & ~mask}
+
+
+def test_without_tensorboard_nothing_is_written(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(BadInput, match="--tensorboard needs TensorBoard: pip install"):
+        train("bc", (trained / "data",), out=tmp_path / "run", tensorboard=True)
+    assert not (tmp_path / "run").exists()
