@@ -37,6 +37,8 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         part.unlink(missing_ok=True)
+        for left in path.parent.glob(".tmp*"):  # where safetensors writes first, of a save that was killed
+            left.unlink()
         part.touch()
         mode = part.stat().st_mode
         save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, part, dict(facts))

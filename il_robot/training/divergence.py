@@ -12,7 +12,11 @@ FAR_OFF = 20.0
 """Standard deviations from the mean from which on a window may be the cause; what people do lies within 5 or so."""
 
 
-def diverged(loss: float, step: int, windows: Windows, which: Indices, rate: float, run: Path) -> Fault:
+class Diverged(Fault):
+    """A run whose loss is not finite; in every process that takes part, at the same step."""
+
+
+def diverged(loss: float, step: int, windows: Windows, which: Indices, rate: float, run: Path) -> Diverged:
     """That training step ``step``, on the windows number ``which``, had such a loss; ``rate`` is the recipe's."""
     where, deviations = windows.most_extreme(which)
     if deviations > FAR_OFF:
@@ -22,4 +26,4 @@ def diverged(loss: float, step: int, windows: Windows, which: Indices, rate: flo
         farthest = f"no window of this batch is far off: at most {deviations:.1f} deviations, {where}"
         cause = f"the learning rate {rate:g} is most likely too high ({farthest})"
         cure = "begin again with a lower --learning-rate"
-    return Fault(f"loss is {loss} at training step {step}: {cause}; {cure} in another --out, or remove {run} first")
+    return Diverged(f"loss is {loss} at training step {step}: {cause}; {cure} in another --out, or remove {run} first")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from contextlib import ExitStack, closing, nullcontext
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from il_robot.training.demonstrations import Demonstrations
 from il_robot.training.description import Description, write_description
 from il_robot.training.display import note, progress_bar, sum_up
 from il_robot.training.distributed import World
+from il_robot.training.divergence import Diverged
 from il_robot.training.frames import Frames
 from il_robot.training.images import decode_images
 from il_robot.training.judge import simulated_judge
@@ -64,6 +66,18 @@ class Fitting:
         if result.stopped:
             raise KeyboardInterrupt
         return result
+
+    def run_each(self, descriptions: Mapping[Path, Description], out: Path, resume: bool) -> dict[Path, Result]:
+        """Runs below ``out``, one after another. One that diverges is told and left out, and the others go on."""
+        fitted = {}
+        for number, (run, description) in enumerate(descriptions.items(), start=1):
+            if self.world.first:
+                print(f"run {number} of {len(descriptions)}: {run.relative_to(out)}", flush=True)
+            try:
+                fitted[run] = self.run(description, run, resume)
+            except Diverged as error:
+                print(f"error: {error}", file=sys.stderr)
+        return fitted
 
     def _training(self, description: Description, out: Path, bar: Bar, stack: ExitStack) -> Training:
         torch.manual_seed(description.seed)

@@ -14,13 +14,13 @@ from typing import TypeAlias
 import numpy as np
 import torch
 
-from il_robot.errors import BadInput, Fault
+from il_robot.errors import BadInput
 from il_robot.policies.catalogue import Network
 from il_robot.policies.network import Loss
 from il_robot.training.checkpoint import load_tensors, save_tensors, weights_path
 from il_robot.training.curves import draw_curves
 from il_robot.training.distributed import ALONE, World
-from il_robot.training.divergence import diverged
+from il_robot.training.divergence import Diverged, diverged
 from il_robot.training.intervals import Share
 from il_robot.training.journal import CURVE, Averages, Journal, Listener, read_metrics
 from il_robot.training.loader import Choice, batches
@@ -137,7 +137,7 @@ class Training:
     def fit(self, tell: Callable[[Progress], None] = lambda progress: None, listener: Listener | None = None) -> Result:
         """Trains until the recipe's last step, or until Ctrl-C or SIGTERM; saves in either case.
 
-        ``listener`` hears every line of ``metrics.jsonl``. Raises Fault when the loss is not finite, naming what it
+        ``listener`` hears every line of ``metrics.jsonl``. Raises Diverged when the loss is not finite, naming what it
         came from; the last save is then still good.
         """
         journal = Journal(self._run, self.step, listener) if self._world.first else None
@@ -165,7 +165,7 @@ class Training:
     def _together(self, loss: Loss, norm: torch.Tensor, stop: bool) -> tuple[dict[str, float], bool]:
         """What a step measured, averaged over all processes, and whether anybody asked to stop.
 
-        Raises Fault where something is not finite.
+        Raises Diverged where something is not finite.
         """
         mine = {"loss": loss.total, **loss.parts, "gradient": norm}
         asked = torch.tensor(float(stop), device=self._device)
@@ -173,7 +173,7 @@ class Training:
         *means, anybody = self._world.mean(measured).tolist()
         if not np.isfinite(means).all():
             if torch.isfinite(loss.total) and self._world.size > 1:
-                raise Fault(f"loss is {means[0]} at training step {self.step}: another process's batch")
+                raise Diverged(f"loss is {means[0]} at training step {self.step}: another process's batch")
             which, rate = self._choice.at(self.step), self._recipe.learning_rate
             raise diverged(means[0], self.step, self._choice.windows, which, rate, self._run)
         return dict(zip(mine, means, strict=True)), anybody > 0

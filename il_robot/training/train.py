@@ -8,7 +8,7 @@ from typing import Annotated, Any, get_args
 
 import tyro
 
-from il_robot.errors import BadInput
+from il_robot.errors import BadInput, Fault
 from il_robot.policies.catalogue import PolicyName
 from il_robot.training.demonstrations import demonstrations
 from il_robot.training.device import check_device
@@ -155,11 +155,11 @@ def train(
     descriptions = planned(runs, policy, Changes(preset, None, cameras, history, options), chosen, resume)
     with joined(computing.device) as (world, own_device):
         many = Fitting(chosen, own_device, world, tensorboard)
-        results = []
-        for number, (run, description) in enumerate(descriptions.items(), start=1):
-            if len(runs) > 1 and world.first:
-                print(f"run {number} of {len(runs)}: {run.relative_to(out)}", flush=True)
-            results.append(many.run(description, run, resume))
-    if len(runs) > 1 and world.first:
+        if len(runs) == 1:
+            return many.run(descriptions[runs[0].run], runs[0].run, resume)
+        fitted = many.run_each(descriptions, out, resume)
+    if world.first:
         compare((out,))
-    return results[-1]
+    if odd := [str(run.relative_to(out)) for run in descriptions if run not in fitted]:
+        raise Fault(f"{len(odd)} of {len(runs)} runs diverged: {', '.join(odd)}")
+    return fitted[runs[-1].run]

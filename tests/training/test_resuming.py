@@ -111,6 +111,8 @@ def test_a_run_of_before_there_were_fingerprints_goes_on(folder: Path) -> None:
 
 @pytest.mark.parametrize("mask", [0o022, 0o077])
 def test_others_may_read_a_checkpoint_as_far_as_the_umask_says(folder: Path, mask: int) -> None:
+    (folder / "new" / "checkpoint").mkdir(parents=True)
+    (folder / "new" / "checkpoint" / ".tmpLeft").touch()
     before = os.umask(mask)
     try:
         train("bc", (folder / "data",), out=folder / "new", steps=1, chunk_size=2)
@@ -118,6 +120,7 @@ def test_others_may_read_a_checkpoint_as_far_as_the_umask_says(folder: Path, mas
         os.umask(before)
     files = [path for path in (folder / "new").rglob("*") if path.is_file()]
     assert {path.name for path in files} >= {"last.safetensors", "resume.safetensors", "config.json"}
+    assert ".tmpLeft" not in {path.name for path in files}, "what a killed save left"
     assert {path.stat().st_mode & 0o777 for path in files} == {0o666 & ~mask}
 
 

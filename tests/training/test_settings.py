@@ -167,6 +167,21 @@ def test_a_sweep_trains_compares_and_goes_on_where_it_was_stopped(
     assert not (tmp_path / "other").exists(), "all is checked before the first run begins"
 
 
+def test_a_run_that_diverges_does_not_end_the_sweep(
+    dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "sweep"
+    command = ["train", "bc", str(dataset), "--out", str(out), "--steps", "4", "--chunk-size", "2", "--batch", "4"]
+    assert main([*command, "--set", "learning_rate=1e30,1e-3", "warm_up=0", "hidden=8"]) == 1
+    said = capsys.readouterr()
+    first, last = said.err.splitlines()
+    assert first.startswith("error: loss is nan at training step 1: the learning rate 1e+30 is most likely too high (")
+    assert first.endswith(f"in another --out, or remove {out}/learning_rate_1e+30 first")
+    assert last == "error: 1 of 2 runs diverged: learning_rate_1e+30"
+    assert read_description(out / "learning_rate_0.001").recipe.learning_rate == 1e-3
+    assert "2 runs" in said.out
+
+
 def test_runs_that_differ_in_seeds_alone_are_summed_up_by_setting(
     dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
