@@ -39,7 +39,10 @@ def test_few_are_told_one_by_one_and_many_are_counted(findings: list[Finding]) -
             episodes = list(dict.fromkeys(finding.episode for finding in of))
             assert f": {len(of)} times such in {len(episodes)} episode" in line
             named = line.rpartition(": ")[2].removesuffix(" ...").split(", ")
-            assert [name[0] for name in named] == episodes[:FEW]
+            worst = max(of, key=lambda finding: finding.text)
+            assert line.startswith(str(worst).replace(f"{worst.episode}{worst.at} ", "")) and named[0][0] == worst.episode
+            assert named[0] == f"{worst.episode}{worst.at}"
+            assert [name[0] for name in named[1:]] == [name for name in episodes if name != worst.episode][: FEW - 1]
             assert line.endswith(" ...") == (len(episodes) > FEW)
     assert len(lines) == sum(
         1 if n > FEW else n for n in (sum(f.stream == s for f in findings) for s in ("cam_high", "steps"))

@@ -27,15 +27,26 @@ def listed(findings: Sequence[Finding]) -> Iterator[str]:
 
 def _kind(finding: Finding) -> tuple[str, str, str]:
     """What makes two findings the same: all but the numbers in their texts."""
-    return finding.stream, finding.kind, _NUMBER.sub("#", finding.text.replace(f"{finding.episode}{SUFFIX}", "#"))
+    return finding.stream, finding.kind, _NUMBER.sub("#", _anywhere(finding))
+
+
+def _anywhere(finding: Finding) -> str:
+    """The text without the episode's name."""
+    return finding.text.replace(f"{finding.episode}{SUFFIX}", "#")
+
+
+def _extent(finding: Finding) -> list[float]:
+    """How much it is: texts of one kind differ in their numbers only, of which the first says how bad it is."""
+    return [float(number[0]) for number in _NUMBER.finditer(_anywhere(finding))]
 
 
 def _together(same: Sequence[Finding]) -> str:
-    first: dict[str, Finding] = {}
+    """The worst, and where it is; then the first of every other episode."""
+    worst = max(same, key=_extent)
+    first = {worst.episode: worst}
     for finding in same:
         first.setdefault(finding.episode, finding)
-    example = same[0]
     named = ", ".join(f"{episode}{finding.at}" for episode, finding in list(first.items())[:FEW])
     more = " ..." if len(first) > FEW else ""
     episodes = f"{len(first)} episodes" if len(first) > 1 else "1 episode"
-    return f"{example.stream}: {example.text}: {len(same)} times such in {episodes}: {named}{more}"
+    return f"{worst.stream}: {worst.text}: {len(same)} times such in {episodes}: {named}{more}"
