@@ -16,7 +16,7 @@ from calibration.joint import RAD_PER_TICK, TICKS_PER_TURN
 from hardware import control_table as table
 from hardware.bus import PATIENCE_S, Bus
 from hardware.limp import LimpWatch
-from hardware.wiring import Servo
+from hardware.servo import Servo, named
 from il_robot.errors import Fault
 from il_robot.types import Floats
 
@@ -116,13 +116,11 @@ class DynamixelArm:
 
     def complaint(self) -> str | None:
         """Which servos reported a hardware error in the last read, or lost their torque without saying so."""
-        limp = self._limp.look(self._ticks)
-        if not self.bus.health.alerts and not limp:
-            return None
-        alerts = [servo for servo in self.servos if servo.id in self.bus.health.alerts]
-        what = "hardware error of" if alerts else "was its power cut? No torque in"
-        named = ", ".join(f"servo {servo.id} ({servo.joint})" for servo in alerts or limp)
-        return f"arm {self.name}: {what} {named}; hold the arm, end the session and start anew"
+        return self._ill(self._limp.look(self._ticks))
+
+    def examined(self) -> str | None:
+        """What :meth:`complaint` says, found by asking every servo of an arm that should be stiff. Raises Fault."""
+        return self._ill(self.without_torque())
 
     def recover(self) -> None:
         """Opens the port again after it was lost; servos held their goal meanwhile. Raises Fault."""
@@ -150,9 +148,9 @@ class DynamixelArm:
             if self.bus.read(servo_id, table.TORQUE_ENABLE):
                 raise Fault(f"arm {self.name}: servo {servo_id} keeps its torque")
 
-    def has_torque(self) -> bool:
-        """Whether any servo has torque. Raises Fault."""
-        return any(self.bus.read(servo.id, table.TORQUE_ENABLE) for servo in self.servos)
+    def without_torque(self) -> list[Servo]:
+        """The servos that have no torque now. Raises Fault."""
+        return [servo for servo in self.servos if not self.bus.read(servo.id, table.TORQUE_ENABLE)]
 
     def stiffen(self, joints: Sequence[str]) -> None:
         """Torque for these joints only, towards the goals they have. Raises Fault."""
@@ -208,7 +206,14 @@ class DynamixelArm:
         silent = [servo for servo in self.servos if servo.id not in answering]
         if not silent:
             return "answers get lost, though every servo answers alone; check cable and adapter"
-        return f"no answer from {', '.join(f'servo {s.id} ({s.joint})' for s in silent)}; check power and cable"
+        return f"no answer from {named(silent)}; check power and cable"
+
+    def _ill(self, limp: Sequence[Servo]) -> str | None:
+        alerts = [servo for servo in self.servos if servo.id in self.bus.health.alerts]
+        if not alerts and not limp:
+            return None
+        what = "hardware error of" if alerts else "was its power cut? No torque in"
+        return f"arm {self.name}: {what} {named(alerts or limp)}; hold the arm, end the session and start anew"
 
     def _send_goal(self, ticks: NDArray[np.int64]) -> None:
         self.bus.sync_write(table.GOAL_POSITION, dict(zip(self._main_ids, ticks.tolist(), strict=True)))

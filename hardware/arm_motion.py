@@ -12,12 +12,11 @@ from collections.abc import Callable, Iterator, Mapping
 import numpy as np
 
 from hardware.arm import DynamixelArm
+from hardware.servo import SLOW_PER_S, named
 from il_robot.control.rate import Clock, DeadlineLoop
 from il_robot.errors import Fault
 from il_robot.types import Floats
 
-SLOW_PER_S = 0.6
-"""Largest speed of a slow move [rad/s, opening/s]."""
 RATE_HZ = 50.0
 LOST_S = 2.0
 """A move waits so long for an arm that is silent, where it has come to: on a busy machine answers get lost."""
@@ -139,8 +138,17 @@ class _Watch:
         if self._behind > BEHIND_TICKS:
             self._arm.command(state.qpos)  # pushing on would only overload its servos
             joint = self._arm.joints[int(off.argmax())]
-            raise Fault(f"arm {self._arm.name}: {joint} is {off.max():.2f} rad behind a slow move: what is in its way?")
+            behind = f"arm {self._arm.name}: {joint} is {off.max():.2f} rad behind a slow move"
+            raise Fault(self._arm.examined() or f"{behind}: {_hindrance(self._arm, joint)}")
         return True
+
+
+def _hindrance(arm: DynamixelArm, joint: str) -> str:
+    pair = [servo for servo in arm.servos if servo.joint == joint]
+    if len(pair) == 1:
+        return "what is in its way?"
+    wrong = "are mounted the same way round, or have a wrong drive_mode"
+    return f"what is in its way? If nothing is, {named(pair)} fight each other: they {wrong}"
 
 
 def _all_answer(watches: Mapping[DynamixelArm, _Watch]) -> bool:

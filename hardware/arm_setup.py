@@ -13,7 +13,7 @@ from hardware import control_table as table
 from hardware.arm import DynamixelArm
 from hardware.bus import Bus
 from hardware.control_table import HardwareError, Register
-from hardware.wiring import MODES, Servo
+from hardware.servo import MODES, Servo
 from il_robot.errors import Fault
 
 NO_SECONDARY = 255
@@ -34,6 +34,8 @@ class ServoReport:
     celsius: int
     different: tuple[tuple[Register, int, int], ...]
     """(register, found, wanted), in the order they must be written."""
+    too_weak: str = ""
+    """Why it will refuse the goal_current that it is to get; empty when it will not."""
 
     @property
     def eeprom(self) -> tuple[Register, ...]:
@@ -114,6 +116,18 @@ def inspect(bus: Bus, servo: Servo) -> ServoReport:
         volts=bus.read(servo.id, table.PRESENT_INPUT_VOLTAGE) * table.VOLT_PER_UNIT,
         celsius=bus.read(servo.id, table.PRESENT_TEMPERATURE),
         different=tuple(entry for entry in values if entry[1] != entry[2]),
+        too_weak=_too_weak(bus, servo),
+    )
+
+
+def _too_weak(bus: Bus, servo: Servo) -> str:
+    if servo.goal_current is None or servo.current_limit is not None:  # else it is checked in the file
+        return ""
+    found = bus.read(servo.id, table.CURRENT_LIMIT)
+    return (
+        f"its Current_Limit is {found}, below its goal_current {servo.goal_current}"
+        if found < servo.goal_current
+        else ""
     )
 
 
@@ -125,6 +139,10 @@ def inspect_arm(arm: DynamixelArm) -> list[ServoReport]:
         low, high = table.MODELS[report.servo.model].volts
         if not low - VOLT_SLACK <= report.volts <= high + VOLT_SLACK:
             raise Fault(f"{where}: supply is {report.volts:.1f} V; a {report.servo.model} needs {low:g}..{high:g} V")
+        if report.too_weak:
+            raise Fault(
+                f"{where}: {report.too_weak}; give it a current_limit in hardware.yaml, or a lower goal_current"
+            )
         if report.torque and (report.eeprom or report.error):
             what = report.error.name if report.error else ", ".join(register.name for register in report.eeprom)
             raise Fault(

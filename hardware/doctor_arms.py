@@ -11,7 +11,7 @@ from hardware.bus import Bus
 from hardware.control_table import HardwareError
 from hardware.doctor_access import RULES, busy, closed, held_by_somebody, missing
 from hardware.findings import Row, Site, Verdict
-from hardware.wiring import Servo
+from hardware.servo import Servo
 from il_robot.errors import Fault
 
 HOT_CELSIUS = 60
@@ -141,6 +141,9 @@ def _servo(arm: str, site: Site, report: ServoReport) -> Iterator[Row]:
     if report.celsius >= HOT_CELSIUS:
         cure = "let it cool down: lay the arm down and switch it off for some minutes"
         yield Row(what, Verdict.WARNING, f"{report.celsius} degrees Celsius, {HOT_CELSIUS} is hot", cure)
+    if report.too_weak:
+        cure = f"give it a current_limit, or a lower goal_current, at {site.servo_line(arm, servo.id, 'goal_current')}"
+        yield Row(what, Verdict.FAULT, report.too_weak, cure)
     if report.torque and report.eeprom:
         names = ", ".join(register.name for register in report.eeprom)
         found = f"{names} not as {site.servo_line(arm, servo.id, 'id')} has it, while it holds the arm"

@@ -25,7 +25,8 @@ from calibration.rig_file import load_rig
 from calibration.rig_folder import file_of_rig
 from hardware.emulated_rig import EmulatedRig
 from hardware.emulated_scene import LATE_FRAMES, SUFFIX, Scene, intrinsics
-from hardware.wiring import Servo, Wiring, load_wiring
+from hardware.servo import Servo
+from hardware.wiring import Wiring, load_wiring
 from il_robot.errors import BadInput
 from il_robot.rig import Arm, Rig
 from il_robot.types import Floats
@@ -39,6 +40,7 @@ SCENE = f"cameras{SUFFIX}"
 ASKEW_TICKS = 4
 LOCK = ".running"
 NO_ROOM = "{}: exists and is not empty; a lab needs a folder of its own"
+NO_LAB = "{0}: a rig, and no lab: its devices are real ones; il-robot emulate lab --rig {0}"
 
 
 def write_lab(rig: str, folder: Path) -> Path:
@@ -100,16 +102,14 @@ def lab_in(folder: Path, rig: str | None) -> Iterator[None]:
     """
     if (folder / "hardware.yaml").is_file():
         if not (folder / BUILT).is_file():
-            raise BadInput(
-                f"{folder}: a rig, and no lab: its devices are real ones; il-robot emulate lab --rig {folder}"
-            )
+            raise BadInput(NO_LAB.format(folder))
         there = load_rig(str(folder)).name
         if rig is not None and load_rig(rig).name != there:
             raise BadInput(f"{folder}: is a lab of rig {there}; name another folder, or leave --rig out")
     else:
         if _occupied(folder) and not (folder / LOCK).exists():  # the lock is there before what another one writes
             raise BadInput(NO_ROOM.format(folder))
-        rig = rig or "aloha"
+        rig = "aloha" if rig is None else rig
         load_wiring(load_rig(rig), rig)
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,8 @@ from typing import Any
 from hardware.closing import ClosingTogether
 from hardware.emulated_bus import EmulatedBus
 from hardware.emulated_pedal import EmulatedPedal
-from hardware.wiring import PedalWiring, Servo, Wiring
+from hardware.servo import Servo
+from hardware.wiring import PedalWiring, Wiring
 from il_robot.errors import Fault
 
 

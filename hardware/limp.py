@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from hardware import control_table as table
 from hardware.bus import Bus
-from hardware.wiring import Servo
+from hardware.servo import Servo
 from il_robot.errors import Fault
 
 AWAY_TICKS = 200

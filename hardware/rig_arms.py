@@ -10,10 +10,11 @@ import numpy as np
 from calibration.arm import RigCalibration
 from hardware.arm import DynamixelArm
 from hardware.arm_loop import LAG_S
-from hardware.arm_motion import SLOW_PER_S, ArmFault, move_slowly, sleep_and_free
+from hardware.arm_motion import ArmFault, move_slowly, sleep_and_free
 from hardware.arm_setup import Change, inspect_arm, set_up_arm
 from hardware.bus import REPLY_S, Bus
 from hardware.closing import ClosingTogether
+from hardware.servo import SLOW_PER_S
 from hardware.wiring import Wiring
 from il_robot.control.rate import Clock, DeadlineLoop
 from il_robot.errors import Fault
@@ -112,7 +113,7 @@ class RigArms(ClosingTogether):
         standing = self.followers
         for leader in self.leaders:
             try:
-                if leader.has_torque():
+                if len(leader.without_torque()) < len(leader.servos):
                     leader.stop_pushing()
                     leader.torque_on()
                     standing.append(leader)

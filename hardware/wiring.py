@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -14,72 +16,18 @@ from hardware import control_table as table
 from hardware.camera_wiring import CameraWiring
 from hardware.evdev_pedal import check_keys, check_meanings
 from hardware.gravity import Weight
+from hardware.servo import Servo, check_shadows, named
 from il_robot import strict_yaml
 from il_robot.errors import BadInput, nearest
 from il_robot.rig import Arm, Rig
+from il_robot.yaml_text import read_yaml
 
-MODES = {
-    "position": table.Mode.POSITION,
-    "extended_position": table.Mode.EXTENDED_POSITION,
-    "current_based_position": table.Mode.CURRENT_BASED_POSITION,
-}
 LIMIT_SLACK_TICKS = 114
 """A measured zero is some degrees from the nominal one, which shifts the rig's limits against the servo's: they may lie
 this far (10 deg) beyond what it reaches. Goals are clipped to that."""
 
 VELOCITY_SLACK = 1.001
 LARGEST_LATENCY_S = 1.0
-
-
-@dataclass(frozen=True)
-class Servo:
-    """One servo and the register values it must have."""
-
-    id: int
-    joint: str
-    model: str
-    lower_ticks: int = 0
-    upper_ticks: int = 4095
-    drive_mode: int = 0
-    """1: turns the other way."""
-    shadow_of: int | None = None
-    """The id of the servo that it helps on the same joint."""
-    mode: Literal["position", "extended_position", "current_based_position"] = "position"
-    velocity_limit: int = 131
-    """[0.229 rpm]; 131 is pi rad/s."""
-    current_limit: int | None = None
-    """[the model's unit]; None leaves what the servo has."""
-    goal_current: int | None = None
-    """[the model's unit]; only in current-based position mode."""
-    p_gain: int = 800
-    i_gain: int = 0
-    d_gain: int = 0
-
-    def __post_init__(self) -> None:
-        where = f"servo {self.id} ({self.joint})"
-        if not 0 <= self.id <= 252:
-            raise BadInput(f"{where}: id {self.id}; allowed: 0..252")
-        if self.model not in table.MODELS:
-            raise BadInput(f"{where}: no servo model {self.model!r}; {nearest(self.model, table.MODELS)}")
-        model = table.MODELS[self.model]
-        if MODES[self.mode] not in model.modes:
-            raise BadInput(f"{where}: {self.model} has no mode {self.mode}: it cannot sense current")
-        if (self.goal_current is not None) != (self.mode == "current_based_position"):
-            raise BadInput(f"{where}: goal_current goes with mode current_based_position, and only with it")
-        for name, current in (("current_limit", self.current_limit), ("goal_current", self.goal_current)):
-            if current is not None and not 0 < current <= model.current_limit:
-                raise BadInput(f"{where}: {name} {current}; allowed: 1..{model.current_limit} ({self.model})")
-        for name, value, low, high in (
-            ("drive_mode", self.drive_mode, 0, 1),
-            ("velocity_limit", self.velocity_limit, 1, table.LARGEST_VELOCITY_LIMIT),
-            ("p_gain", self.p_gain, 1, table.LARGEST_GAIN),
-            ("i_gain", self.i_gain, 0, table.LARGEST_GAIN),
-            ("d_gain", self.d_gain, 0, table.LARGEST_GAIN),
-        ):
-            if not low <= value <= high:
-                raise BadInput(f"{where}: {name} {value}; allowed: {low}..{high}")
-        if not 0 <= self.lower_ticks < self.upper_ticks <= 4095:
-            raise BadInput(f"{where}: limits {self.lower_ticks}..{self.upper_ticks} must rise within 0..4095")
 
 
 @dataclass(frozen=True)
@@ -155,13 +103,21 @@ class Wiring:
 
 def load_wiring(rig: Rig, name: str) -> tuple[Wiring, RigCalibration]:
     """hardware.yaml and calibration.yaml of the rig called ``name``, checked against it. Raises BadInput."""
-    wiring = strict_yaml.load(file_of_rig(name, "hardware.yaml"), Wiring)
+    file = file_of_rig(name, "hardware.yaml")
+    wiring = strict_yaml.load(file, Wiring)
     calibration = load_calibration(file_of_rig(name, "calibration.yaml"))
     try:
         check_wiring(rig, wiring, calibration)
     except BadInput as error:
         raise BadInput(f"{folder_of_rig(name)}/{error}") from None
+    for chain, servos in wiring.chains.items():
+        check_shadows(servos, partial(_at_servo, file, chain))
     return wiring, calibration
+
+
+def _at_servo(file: Path, chain: str, number: int, key: str) -> str:
+    """Where a key of a chain's n-th servo stands: ``lab/hardware.yaml:12:5``."""
+    return read_yaml(file).at(("chains", chain, number, key))
 
 
 def check_wiring(rig: Rig, wiring: Wiring, calibration: RigCalibration) -> None:
@@ -208,15 +164,8 @@ def _check_chain(name: str, arm: Arm, wiring: Wiring) -> None:
         raise BadInput(f"{where}: two servos with id {twice[0]}")
     mains = {servo.id: servo for servo in chain if servo.shadow_of is None}
     _same(f"{where}: joint", [servo.joint for servo in mains.values()], arm.joint_names)
-    for servo in chain:
-        if servo.shadow_of is not None and (
-            servo.shadow_of not in mains or mains[servo.shadow_of].joint != servo.joint
-        ):
-            raise BadInput(f"{where}: servo {servo.id} shadows {servo.shadow_of}, no main servo of {servo.joint}")
-    weight = wiring.gravity.get(wiring.arms[name].chain)
-    for link in weight.links if weight else ():
-        if link.joint not in arm.joint_names:
-            raise BadInput(f"{where}: gravity: no joint {link.joint!r}; {nearest(link.joint, arm.joint_names)}")
+    if weight := wiring.gravity.get(wiring.arms[name].chain):
+        _check_weight(f"{where}: gravity", weight, chain, arm)
     sleep = wiring.arms[name].sleep
     if len(sleep) != len(arm.joints):
         joints = ", ".join(arm.joint_names)
@@ -225,6 +174,17 @@ def _check_chain(name: str, arm: Arm, wiring: Wiring) -> None:
         if not joint.lower <= position <= joint.upper:
             limits = f"{joint.lower:g} to {joint.upper:g}, its limits in rig.yaml"
             raise BadInput(f"{where}: sleep has {joint.name} at {position:g}; allowed: {limits}")
+
+
+def _check_weight(where: str, weight: Weight, chain: Sequence[Servo], arm: Arm) -> None:
+    for link in weight.links:
+        if link.joint not in arm.joint_names:
+            raise BadInput(f"{where}: no joint {link.joint!r}; {nearest(link.joint, arm.joint_names)}")
+    for servo in chain:
+        largest = servo.largest_current * (table.MODELS[servo.model].ampere_per_unit or 0.0)
+        if servo.goal_current is not None and weight.limit_a > largest:  # it would refuse, and fall
+            allowed = f"at most {largest:.2f} A, what the current_limit of {named([servo])} lets through"
+            raise BadInput(f"{where}: limit_a {weight.limit_a:g}; allowed: {allowed}")
 
 
 def check_limits(arm: Arm, wiring: Wiring, calibration: RigCalibration) -> None:

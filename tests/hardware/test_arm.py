@@ -206,6 +206,33 @@ def test_an_arm_that_is_held_back_is_noticed(aloha: Lab) -> None:
     assert all(servo["Torque_Enable"] for servo in aloha.follower_bus.do("state").values())
 
 
+def test_a_pair_whose_servos_fight_is_named_as_what_may_be_in_the_way(aloha: Lab) -> None:
+    fighting = tuple(replace(s, drive_mode=1) if s.id == 3 else s for s in aloha.follower.servos)
+    wiring = replace(aloha.wiring, chains=aloha.wiring.chains | {"vx300s": fighting})
+    aloha.arms.close()
+    with RigArms(aloha.rig, wiring, aloha.calibration, REPLY_S, FAST) as arms:
+        arms.set_up()
+        with pytest.raises(Fault, match=r"shoulder is .* servo 2 \(shoulder\), servo 3 \(shoulder\) fight each other"):
+            arms.go_to_start(CLOCK, seconds=0.2)
+
+
+def test_an_arm_that_lost_its_power_is_limp_not_in_the_way_of_anything(aloha: Lab) -> None:
+    aloha.arms.set_up()
+    aloha.follower.torque_on()
+    aloha.follower_bus.do("power_cycle", ids=[], turns=0)
+    with pytest.raises(Fault, match=r"was its power cut\? No torque in servo 1 \(waist\), .*servo 9 \(gripper\); hold"):
+        aloha.arms.go_to_sleep(CLOCK, seconds=0.2)
+
+
+def test_a_servo_that_would_refuse_its_goal_current_is_told_before_anything_is_written(aloha: Lab) -> None:
+    aloha.leader_bus.do("show", ids=[4], registers={"Current_Limit": 300})
+    with pytest.raises(
+        Fault, match=r"servo 4 \(elbow\): its Current_Limit is 300, below its goal_current 500; give it"
+    ):
+        aloha.arms.set_up()
+    assert all(servo["eeprom_writes"] == 0 for servo in aloha.follower_bus.do("state").values())
+
+
 def test_a_lost_arm_is_named_and_keeps_no_other_from_going_to_sleep(aloha: Lab) -> None:
     aloha.arms.set_up()
     for arm in aloha.arms.arms.values():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -67,11 +68,64 @@ def test_the_rigs_at_hand_agree_with_themselves(name: str, joints: int, servos: 
     ],
 )  # fmt: skip
 def test_a_broken_rig_is_one_clear_line(tmp_path: Path, file: str, old: str, new: str, message: str) -> None:
-    folder = tmp_path / "lab"
+    said = _refused(tmp_path / "lab", file, old, new)
+    assert re.search(message, said) and "\n" not in said and said.startswith(f"{tmp_path}/lab/")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "upper_ticks: 2867, shadow_of: 2}",
+            "upper_ticks: 2867, shadow_of: 2, drive_mode: 1}",
+            "8:102: servo 3 (shoulder): drive_mode 1; allowed: 0, as servo 2, which it shadows and faces, has 1: else",
+        ),
+        (
+            "drive_mode: 1, shadow_of: 4}",
+            "shadow_of: 4}",
+            "21:7: servo 5 (elbow): drive_mode 0; allowed: 1, as servo 4, which it shadows and faces, has 0: else",
+        ),
+        (
+            "upper_ticks: 3094, shadow_of",
+            "upper_ticks: 3095, shadow_of",
+            "10:66: servo 5 (elbow): upper_ticks 3095; allowed: 3094, as servo 4, which it shadows, has",
+        ),
+        (
+            "goal_current: 500, drive_mode: 1, shadow_of: 2",
+            "goal_current: 50, drive_mode: 1, shadow_of: 2",
+            "19:118: servo 3 (shoulder): goal_current 50; allowed: 500, as servo 2, which it shadows, has",
+        ),
+        (
+            "mode: current_based_position, goal_current: 500, drive_mode: 1, shadow_of: 4",
+            "drive_mode: 1, shadow_of: 4",
+            "21:7: servo 5 (elbow): mode position; allowed: current_based_position, as servo 4, which it shadows, has",
+        ),
+    ],
+)
+def test_a_shadow_that_would_fight_its_main_servo_is_refused_where_it_stands(
+    tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    assert _refused(tmp_path / "lab", "hardware.yaml", old, new).startswith(f"{tmp_path}/lab/hardware.yaml:{message}")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("goal_current: 200}", "goal_current: 500}", "servo 9 (gripper): goal_current 500; allowed: 1..300, its curr"),
+        ("goal_current: 500", "current_limit: 400, goal_current: 400", "gravity: limit_a 1.1; allowed: at most 1.08 A"),
+        ("XM540-W270}", "XM540-W270, velocity_limit: 25}", "servo 1 (waist): velocity_limit 25; allowed: 26..1023"),
+    ],
+)
+def test_a_number_that_another_one_bounds_is_refused(tmp_path: Path, old: str, new: str, message: str) -> None:
+    assert message in _refused(tmp_path / "lab", "hardware.yaml", old, new)
+
+
+def _refused(folder: Path, file: str, old: str, new: str) -> str:
+    """What is said of an ALOHA with this mistake."""
     shutil.copytree(RIGS / "aloha", folder)
     text = (folder / file).read_text()
     assert old in text
     (folder / file).write_text(text.replace(old, new))
-    with pytest.raises(BadInput, match=message) as raised:
+    with pytest.raises(BadInput) as raised:
         load_wiring(load_rig(str(folder)), str(folder))
-    assert "\n" not in str(raised.value) and str(raised.value).startswith(f"{folder}/")
+    return str(raised.value)
