@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 
 from calibration.arm import ArmScale, RigCalibration, load_calibration
+from calibration.joint import TICKS_PER_TURN
 from calibration.rig_folder import file_of_rig, folder_of_rig
 from hardware import control_table as table
 from hardware.camera_wiring import CameraWiring
@@ -26,6 +27,8 @@ LIMIT_SLACK_TICKS = 114
 """A measured zero is some degrees from the nominal one, which shifts the rig's limits against the servo's: they may lie
 this far (10 deg) beyond what it reaches. Goals are clipped to that."""
 
+MIDDLE = TICKS_PER_TURN // 2
+"""Where arms are built to have their zeros: limits that fit one there are spoilt by the zero that was measured."""
 VELOCITY_SLACK = 1.001
 LARGEST_LATENCY_S = 1.0
 
@@ -196,11 +199,8 @@ def check_limits(arm: Arm, wiring: Wiring, calibration: RigCalibration) -> None:
     upper = scale.ticks(np.array([joint.upper for joint in arm.joints], np.float32))
     for at, (joint, a, b) in enumerate(zip(arm.joints, lower, upper, strict=True)):
         servo, low, high = servos[joint.name], min(a, b), max(a, b)
-        if low < servo.lower_ticks - LIMIT_SLACK_TICKS or high > servo.upper_ticks + LIMIT_SLACK_TICKS:
-            raise BadInput(
-                f"rig.yaml: arm {arm.name}: joint {joint.name}: its limits are ticks {low}..{high}; "
-                f"allowed: {_reach(scale, at, servo)}, what servo {servo.id} of {arm.follower} reaches"
-            )
+        if not _reaches(servo, low, high):
+            raise BadInput(_out_of_reach(arm, at, servo, scale, (low, high)))
         # What a servo cannot do, the gate must not promise: it would let goals run ahead of the arm.
         fastest = servo.velocity_limit * table.RAD_S_PER_VELOCITY_UNIT * VELOCITY_SLACK
         if joint.name in calibration.arm(arm.follower).joints and joint.velocity > fastest:
@@ -210,7 +210,23 @@ def check_limits(arm: Arm, wiring: Wiring, calibration: RigCalibration) -> None:
             )
 
 
-def _reach(scale: ArmScale, at: int, servo: Servo) -> str:
-    """What the servo of the joint at this place reaches, as rig.yaml says it."""
-    ends = sorted((ticks - scale.zero[at]) * scale.scale[at] for ticks in (servo.lower_ticks, servo.upper_ticks))
-    return f"{ends[0]:.2f} to {ends[1]:.2f} (ticks {servo.lower_ticks}..{servo.upper_ticks})"
+def _reaches(servo: Servo, low: float, high: float) -> bool:
+    return servo.lower_ticks - LIMIT_SLACK_TICKS <= low and high <= servo.upper_ticks + LIMIT_SLACK_TICKS
+
+
+def _out_of_reach(arm: Arm, at: int, servo: Servo, scale: ArmScale, limits: tuple[int, int]) -> str:
+    """What a joint's servo cannot reach, beginning with the file that is likelier to be wrong."""
+    low, high = limits
+    found, reach = f"ticks {low}..{high}", f"servo {servo.id} of {arm.follower} reaches"
+    ticks = f"ticks {servo.lower_ticks}..{servo.upper_ticks}"
+    calibrated = f"calibration.yaml: arm {arm.follower}: {{}} {servo.joint}"
+    if scale.is_gripper[at]:
+        return f"{calibrated.format('gripper')}: closed and open are {found}; allowed: {ticks}, what {reach}"
+    if _reaches(servo, low - scale.zero[at] + MIDDLE, high - scale.zero[at] + MIDDLE):
+        least = servo.lower_ticks - LIMIT_SLACK_TICKS - low + scale.zero[at]
+        most = servo.upper_ticks + LIMIT_SLACK_TICKS - high + scale.zero[at]
+        turned = f"zero_ticks {scale.zero[at]:.0f} brings its limits in rig.yaml to {found}"
+        return f"{calibrated.format('joint')}: {turned}; allowed: {least:.0f} to {most:.0f}, as {reach} {ticks}"
+    ends = sorted((end - scale.zero[at]) * scale.scale[at] for end in (servo.lower_ticks, servo.upper_ticks))
+    allowed = f"{ends[0]:.2f} to {ends[1]:.2f} ({ticks}), what {reach}"
+    return f"rig.yaml: arm {arm.name}: joint {servo.joint}: its limits are {found}; allowed: {allowed}"

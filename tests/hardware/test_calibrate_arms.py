@@ -126,7 +126,7 @@ def test_a_gripper_that_was_left_as_it_is_is_asked_for_again_at_once(lab: tuple)
 def test_a_zero_that_brings_the_rig_s_limits_out_of_reach_is_told_before_it_is_written(lab: tuple) -> None:
     rig, wiring, prior, poses, operator, path = lab
     operator.askew = 60  # times the servo's id
-    with pytest.raises(BadInput, match=r"joint shoulder: its limits .*841\.\.2867.*; the captures are kept: "):
+    with pytest.raises(BadInput, match=r"joint shoulder: zero_ticks \d+ .*841\.\.2867.*; the captures are kept: "):
         calibrate_arms(rig, wiring, prior, poses, operator, path, reply_s=0.1)
     assert not path.exists()
 

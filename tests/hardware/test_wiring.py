@@ -120,6 +120,26 @@ def test_a_number_that_another_one_bounds_is_refused(tmp_path: Path, old: str, n
     assert message in _refused(tmp_path / "lab", "hardware.yaml", old, new)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "waist: {zero_ticks: 2048.0",
+            "waist: {zero_ticks: 3600.0",
+            "joint waist: zero_ticks 3600 brings its limits in rig.yaml to ticks 1552..5648; allowed: 1934 to 2161, as",
+        ),
+        (
+            "open_ticks: 3020.0",
+            "open_ticks: 5020.0",
+            "gripper gripper: closed and open are ticks 1643..5020; allowed: ticks 0..4095, what servo 9 of follower_l",
+        ),
+    ],
+)
+def test_a_zero_out_of_reach_is_not_blamed_on_the_limits(tmp_path: Path, old: str, new: str, message: str) -> None:
+    said = _refused(tmp_path / "lab", "calibration.yaml", old, new)
+    assert said.startswith(f"{tmp_path}/lab/calibration.yaml: arm follower_left: {message}")
+
+
 def _refused(folder: Path, file: str, old: str, new: str) -> str:
     """What is said of an ALOHA with this mistake."""
     shutil.copytree(RIGS / "aloha", folder)

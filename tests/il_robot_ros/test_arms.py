@@ -26,7 +26,7 @@ STOPPED = "stopped on the way: the arms hold where they are, stiff"
 
 @pytest.mark.parametrize(
     ("stopped_at", "said", "stiff"),
-    [("going to the start pose", STOPPED, True), ("squeeze both leader grippers", "going to sleep", False)],
+    [("going to the start pose", STOPPED, True), ("squeeze the leader's gripper to begin", "going to sleep", False)],
 )
 def test_arms_stopped_before_the_session_begins(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stopped_at: str, said: str, stiff: bool

@@ -111,7 +111,8 @@ class ArmsNode:
         """Whether the arms are ready to be driven; False when stopped before."""
         if not self._given.frees_leaders:
             return True
-        self._say("squeeze both leader grippers to begin")
+        grippers = {1: "the leader's gripper", 2: "both leader grippers"}
+        self._say(f"squeeze {grippers.get(len(self._rig.arms), 'all leader grippers')} to begin")
         return arms.wait_for_hands(self._clock, keep_on=self._keep_on)
 
     def _serve(self, arms: RigArms) -> None:
