@@ -10,13 +10,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.arm import ArmCalibration, write_whole
+from calibration.arm import ArmCalibration, RigCalibration, write_whole
 from calibration.capture import Read, disagreement, fit_gripper, fit_joint, hold_still
 from calibration.gripper import GripperCalibration
 from calibration.pose_check import CLOSED, OPEN, Doubt, PoseCheck
 from calibration.report import ArmReport
 from calibration.state import kept_in
+from il_robot import strict_yaml
 from il_robot.errors import BadInput, nearest
+from il_robot.rig import Rig
+from il_robot.yaml_text import Place, read_yaml
 
 Tell = Callable[[str], None]
 """Shows an instruction and returns when the operator has done it."""
@@ -45,20 +48,35 @@ class Poses:
 
     poses: tuple[ReferencePose, ...]
 
-    def check(self, joints: Sequence[str]) -> None:
-        """Whether there are poses, and each names each of these joints (grippers aside). Raises BadInput."""
-        names = [pose.name for pose in self.poses]
-        if not names or len(set(names)) < len(names):
-            told = ", ".join(names) or "none"
-            raise BadInput(f"poses.yaml: poses {told}; allowed: at least one, each with a name of its own")
-        for pose in self.poses:
-            missing = [joint for joint in joints if joint not in pose.angles]
-            if odd := [joint for joint in pose.angles if joint not in joints]:
-                raise BadInput(
-                    f"poses.yaml: pose {pose.name}: no joint {odd[0]!r}; {nearest(odd[0], missing or joints)}"
-                )
-            if missing:
-                raise BadInput(f"poses.yaml: pose {pose.name}: the angle of {missing[0]} is missing")
+
+def load_poses(path: Path, rig: Rig, calibration: RigCalibration) -> Poses:
+    """The poses in a YAML file. Raises BadInput: file, line and column, what is wrong.
+
+    There are some, and each names every joint that is calibrated by them, of every arm.
+    """
+    poses = strict_yaml.load(path, Poses)
+    for pair in rig.arms:
+        for arm in (pair.follower, pair.leader):
+            joints = [joint for joint in pair.joint_names if joint in calibration.arm(arm).joints]
+            if mistake := _mistake(poses, joints):
+                place, what = mistake
+                raise BadInput(f"{read_yaml(path).at(place)}: {what}")
+    return poses
+
+
+def _mistake(poses: Poses, joints: Sequence[str]) -> tuple[Place, str] | None:
+    names = [pose.name for pose in poses.poses]
+    if not names or len(set(names)) < len(names):
+        told = ", ".join(names) or "none"
+        return ("poses",), f"poses {told}; allowed: at least one, each with a name of its own"
+    for number, pose in enumerate(poses.poses):
+        angles = ("poses", number, "angles")
+        missing = [joint for joint in joints if joint not in pose.angles]
+        if odd := [joint for joint in pose.angles if joint not in joints]:
+            return (*angles, odd[0]), f"pose {pose.name}: no joint {odd[0]!r}; {nearest(odd[0], missing or joints)}"
+        if missing:
+            return angles, f"pose {pose.name}: the angle of {missing[0]} is missing"
+    return None
 
 
 @dataclass

@@ -46,7 +46,6 @@ def calibrate_arms(
     unfinished = unfinished_file(path, ARMS)
     for pair in rig.arms:
         for name in (pair.follower, pair.leader):
-            poses.check([j for j in pair.joint_names if j in prior.arm(name).joints])
             capture(name, pair, wiring, prior, poses, tell, say, unfinished, reply_s)
     progress = Progress.resume(unfinished)
     fitted = {name: fit_arm(name, arm, poses, progress) for name, arm in prior.arms.items()}

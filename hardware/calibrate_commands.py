@@ -7,13 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from calibration.arm import update_calibration
-from calibration.guide import Poses
+from calibration.guide import load_poses
 from calibration.latency import Lag
 from calibration.report import LatencyReport, add_to_report, load_report, report_of
 from calibration.rig_folder import file_of_rig
 from calibration.state import ARMS, CAMERAS, GRIPPERS, LATENCY
 from hardware.calibrate_start import begin, chosen_cameras, say, wait_for_enter
-from il_robot import strict_yaml
 from il_robot.errors import BadInput, Fault, nearest
 
 
@@ -35,7 +34,7 @@ def calibrate_arms(*, rig: str = "aloha", out: Path | None = None, afresh: bool 
     from hardware.calibrate_arms import calibrate_arms as calibrate
 
     start = begin(rig, out, ARMS, afresh)
-    poses = strict_yaml.load(file_of_rig(rig, "poses.yaml"), Poses)
+    poses = load_poses(file_of_rig(rig, "poses.yaml"), start.rig, start.calibration)
     with start.kept_when_interrupted():
         report = calibrate(start.rig, start.wiring, start.calibration, poses, wait_for_enter, start.path)
     for pair, apart in report.pairs_apart.items():

@@ -10,14 +10,13 @@ from pathlib import Path
 from shlex import quote
 
 from calibration.arm import load_calibration
-from calibration.guide import Poses
+from calibration.guide import load_poses
 from calibration.rig_file import RIGS, load_rig, rig_names
 from calibration.rig_folder import folder_of_rig
 from calibration.state import ARMS, CAMERAS, GRIPPERS, LATENCY, Stage, calibration_state
 from hardware.emulated_lab import BUILT, LOCK
 from hardware.findings import Row, Site, Verdict
 from hardware.wiring import load_wiring
-from il_robot import strict_yaml
 from il_robot.errors import BadInput, near
 from il_robot.rig import Rig
 from il_robot.yaml_text import read_yaml
@@ -69,13 +68,9 @@ def check_poses(site: Site) -> Iterator[Row]:
         yield Row("poses", Verdict.WARNING, found, *_copied(rig, file.name, folder))
         return
     try:
-        poses = strict_yaml.load(file, Poses)
-        calibration = load_calibration(folder / "calibration.yaml")
-        for pair in site.rig.arms:
-            for arm in (pair.follower, pair.leader):
-                poses.check([joint for joint in pair.joint_names if joint in calibration.arm(arm).joints])
+        load_poses(file, site.rig, load_calibration(folder / "calibration.yaml"))
     except BadInput as error:
-        yield Row("poses", Verdict.WARNING, f"{error}; arms cannot be calibrated", f"correct {file}")
+        yield Row("poses", Verdict.WARNING, f"{error}; arms cannot be calibrated", _corrected(error))
 
 
 def check_calibration(site: Site, digest: str) -> Iterator[Row]:

@@ -270,6 +270,7 @@ def test_poses_without_which_no_arm_can_be_calibrated_are_missed_before(lab: Lab
     lab.replace("poses.yaml", "shoulder_pan: 0.0", "shoulder_pn: 0.0")
     (row,) = check_poses(lab.site)
     assert "no joint 'shoulder_pn'; did you mean 'shoulder_pan'" in row.found
+    assert row.cure.startswith(f"correct {lab.folder}/poses.yaml, line ")
     (lab.folder / "poses.yaml").unlink()
     (row,) = check_poses(lab.site)
     assert row.command == f"cp {RIGS}/koch/poses.yaml {lab.folder}"
