@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from il_robot import strict_yaml
-from il_robot.errors import BadInput, nearest
+from il_robot.errors import BadInput, nearest, said_by_the_system
 from il_robot.rig import Camera, Joint, Rig
 
 RIGS = Path(__file__).parent / "rigs"
@@ -32,9 +32,13 @@ def load_rig(name: str) -> Rig:
     if name in rig_names():
         return _load(RIGS / name / "rig.yaml")
     path = Path(name)
-    if path.is_dir():
-        path = path / "rig.yaml"
-    if path.suffix in {".yaml", ".yml"} and path.is_file():
+    try:
+        if name and path.is_dir():
+            path = path / "rig.yaml"
+        there = path.suffix in {".yaml", ".yml"} and path.is_file()
+    except OSError as error:
+        raise BadInput(f"no rig: {said_by_the_system(error)}") from None
+    if there:
         return _load(path)
     raise BadInput(f"no rig {name!r}: neither a rig.yaml nor a known rig; {nearest(name, rig_names())}")
 

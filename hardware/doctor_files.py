@@ -31,14 +31,22 @@ def read_rig(name: str) -> Rig | Row:
     try:
         return load_rig(name)
     except BadInput as error:
-        if not Path(name).exists():
-            return Row("rig", Verdict.FAULT, str(error), *_other_name(name))
-        if Path(name).is_file() and Path(name).name != RIG_FILE and Path(name).with_name(RIG_FILE).exists():
-            command = f"il-robot doctor --rig {quote(str(Path(name).parent))}"
-            return Row("rig", Verdict.FAULT, f"{name}: not what a rig is", "name its folder:", command)
-        if Path(name).is_dir() and not Path(name, RIG_FILE).exists():
-            return Row("rig", Verdict.FAULT, f"{name}: no {RIG_FILE} in it", *_copied(TEMPLATE, RIG_FILE, Path(name)))
-        return Row("rig", Verdict.FAULT, str(error), _corrected(error))
+        try:
+            return _no_rig(name, error)
+        except OSError:  # which the error told
+            return Row("rig", Verdict.FAULT, str(error), "name a folder that you may read")
+
+
+def _no_rig(name: str, error: BadInput) -> Row:
+    """Raises OSError where the system does not let one look."""
+    if not name or not Path(name).exists():
+        return Row("rig", Verdict.FAULT, str(error), *_other_name(name))
+    if Path(name).is_file() and Path(name).name != RIG_FILE and Path(name).with_name(RIG_FILE).exists():
+        command = f"il-robot doctor --rig {quote(str(Path(name).parent))}"
+        return Row("rig", Verdict.FAULT, f"{name}: not what a rig is", "name its folder:", command)
+    if Path(name).is_dir() and not Path(name, RIG_FILE).exists():
+        return Row("rig", Verdict.FAULT, f"{name}: no {RIG_FILE} in it", *_copied(TEMPLATE, RIG_FILE, Path(name)))
+    return Row("rig", Verdict.FAULT, str(error), _corrected(error))
 
 
 def read_site(rig: Rig, name: str) -> Site | Row:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hardware.findings import Row, Verdict
+from hardware.log_folder import no_place_for_logs
 from il_robot.errors import nearest
 
 LAST_DOMAIN, LAST_SAFE_DOMAIN = 232, 101
@@ -21,7 +22,7 @@ def check() -> Iterator[Row]:
     if importlib.util.find_spec("rclpy") is None:
         yield _not_there()
         return
-    wrong = [row for row in (_domain(), _middleware(), _range(), _fields()) if row]
+    wrong = [row for row in (_domain(), _middleware(), _range(), _fields(), _logs()) if row]
     yield from wrong
     if not wrong:
         domain, rmw = os.environ.get("ROS_DOMAIN_ID") or "0", os.environ.get("RMW_IMPLEMENTATION") or "default"
@@ -89,3 +90,10 @@ def _fields() -> Row | None:
         return None
     found = "ROS_PYTHON_CHECK_FIELDS is set: it makes images 1000 times slower"
     return Row("ROS", Verdict.WARNING, found, "in every terminal:", "unset ROS_PYTHON_CHECK_FIELDS")
+
+
+def _logs() -> Row | None:
+    wrong = no_place_for_logs()
+    if not wrong:
+        return None
+    return Row("ROS", Verdict.FAULT, wrong, "the same in every terminal:", "export ROS_LOG_DIR=/var/tmp/ros_log_$UID")

@@ -17,7 +17,7 @@ import numpy as np
 
 from calibration.guide import Poses
 from hardware.closing import Closing
-from hardware.emulated_lab import Hands
+from hardware.emulated_lab import BUILT, NO_LAB, Hands
 from hardware.emulated_rig import EmulatedRig
 from hardware.emulated_scene import Scene
 from il_robot.errors import BadInput, Fault, IlRobotError, nearest
@@ -156,11 +156,15 @@ def ask(lab: Path, what: str, arm: str | None, seconds: float) -> str:
             asking.connect(path)
             asking.sendall(json.dumps({"what": what, "arm": arm, "seconds": seconds}).encode() + b"\n")
             answer = json.loads(asking.makefile("r").readline() or "{}")
+    except PermissionError:
+        raise Fault(f"{lab}: its devices are another user's: only who started this lab may ask its hand") from None
     except OSError:
         pass
     if "error" in answer:
         raise BadInput(f"{lab}: {answer['error']}")
     if "said" not in answer:
+        if (lab / "hardware.yaml").is_file() and not (lab / BUILT).is_file():
+            raise BadInput(NO_LAB.format(lab))
         raise Fault(f"{lab}: no emulated lab runs here; start one: il-robot emulate {lab}")
     return answer["said"]
 

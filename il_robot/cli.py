@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
+import logging
 import os
 import signal
 import sys
@@ -22,7 +23,7 @@ import tyro
 
 from il_robot import __version__
 from il_robot.arguments import refuse_repeated, told_in_one_line
-from il_robot.errors import BadInput, Fault, IlRobotError, nearest
+from il_robot.errors import BadInput, Fault, IlRobotError, nearest, said_by_the_system
 from il_robot.leaving import leave_at_once
 from il_robot.option_help import READING, in_words
 
@@ -118,7 +119,8 @@ def sim_collect(
     if not found.simulated:
         raise BadInput(f"--rig {rig} is a real rig; allowed: a simulated one, such as sim")
     chosen = with_cameras(found, cameras, size)
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         row = bar.add_task("demonstrations", total=episodes)
 
         def show(collected: Collected) -> None:
@@ -136,13 +138,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     With ``--json`` an error is a JSON object on the output, too.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # without a HOME it tells of the folder it made instead
     try:
         return _run(words)
     except IlRobotError as error:
-        print(f"error: {error}", file=sys.stderr)
-        if "--json" in words:
-            print(json.dumps({"error": str(error)}))
-        return 1 if isinstance(error, Fault) else 2
+        return _tell(error, words)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
@@ -150,6 +150,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Whoever read our output has gone; nothing more can be said to them.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:
+        return _tell(said_by_the_system(error), words)
+
+
+def _tell(error: IlRobotError, words: Sequence[str]) -> int:
+    print(f"error: {error}", file=sys.stderr)
+    if "--json" in words:
+        print(json.dumps({"error": str(error)}))
+    return 1 if isinstance(error, Fault) else 2
 
 
 def _run(words: list[str]) -> int:

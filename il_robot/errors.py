@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import errno
+import os
 from collections.abc import Iterable, Sequence
 
 
@@ -16,6 +18,23 @@ class BadInput(IlRobotError):
 
 class Fault(IlRobotError):
     """Something that was running broke (a device, a process, a disk). The command line exits with 1."""
+
+
+OF_THE_PATH = (
+    *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG),
+    *(errno.EACCES, errno.EPERM, errno.EINVAL, errno.ENXIO),
+)
+"""What the system says of a path that somebody gave and that cannot be used."""
+
+
+def said_by_the_system(error: OSError) -> IlRobotError:
+    """The one line of an error that nobody awaited: a folder or file that the system refuses."""
+    named = [os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, str | bytes)]
+    if error.errno == errno.ENAMETOOLONG:
+        named = [f"{name[:40]}...{name[-20:]}" for name in named]
+    why = error.strerror or str(error).partition("\n")[0] or type(error).__name__
+    kind = BadInput if error.errno in OF_THE_PATH else Fault
+    return kind(": ".join([*named, why]))
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str:

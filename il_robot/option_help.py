@@ -63,6 +63,22 @@ def _names(kind: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[str] | None:
 
 
 @READING.primitive_rule
+def _paths(kind: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Path] | None:
+    if kind.type is not Path:
+        return None
+    return PrimitiveConstructorSpec(
+        1, "PATH", lambda given: _path(given[0]), lambda x: isinstance(x, Path), lambda x: [str(x)]
+    )
+
+
+def _path(given: str) -> Path:
+    """An empty one, as a variable that is not set makes it, would be the folder that one is in."""
+    if not given:
+        raise ValueError("a path is needed, and it is empty; this folder is .")
+    return Path(given)
+
+
+@READING.primitive_rule
 def _yes_or_no(kind: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[bool] | None:
     if kind.type is not bool:
         return None

@@ -155,3 +155,70 @@ def test_ctrl_c_while_libraries_load_is_an_interruption_and_nothing_else(tmp_pat
         assert command.wait(30) == 130
         assert command.stdout is not None
         assert command.stdout.read() == "interrupted\n"
+
+
+TAKE_A_PATH = [
+    *([*command, "{}"] for command in (["dataset", word] for word in ("info", "validate", "recover", "plot"))),
+    ["dataset", "merge", "{}", "--out", "o"],
+    ["dataset", "split", "{}", "--out", "o"],
+    ["dataset", "prune", "{}", "--outcome", "failure"],
+    ["dataset", "trim", "{}", "--out", "o"],
+    ["dataset", "view", "{}", "--out", "o.rrd"],
+    ["dataset", "import", "aloha", "{}", "o"],
+    ["dataset", "import", "lerobot", "{}", "o"],
+    *(["dataset", "export", to, "{}", "o"] for to in ("aloha", "lerobot", "mcap")),
+    ["sim", "collect", "--out", "o", "--rig", "{}"],
+    ["sim", "collect", "--episodes", "1", "--cameras", "--out", "{}"],
+    ["emulate", "{}"],
+    ["emulate", "o", "--rig", "{}"],
+    ["emulate", "hand", "{}", "straight"],
+    *(["calibrate", part, "--rig", "{}"] for part in ("arms", "cameras", "grippers", "latency")),
+    ["calibrate", "arms", "--rig", "aloha", "--out", "{}"],
+    ["calibrate", "board", "--out", "{}"],
+    ["report", "{}"],
+    ["runs", "{}"],
+    ["evaluate", "{}"],
+    ["train", "bc", "{}", "--out", "o"],
+    *(["launch", *words] for words in (["teleop", "rig:={}"], ["collect", "dataset:={}"])),
+    *(["launch", *words, "dataset:=o"] for words in (["deploy", "policy:={}"], ["replay", "episode:={}"])),
+]
+
+
+@pytest.mark.parametrize("command", TAKE_A_PATH, ids=" ".join)
+def test_a_path_that_cannot_be_is_one_line(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ROS_LOG_DIR", str(tmp_path / "logs"))
+    Path("file").touch()
+    Path("dangling").symlink_to("nowhere")
+    for bad in ("file/x", "dangling/x", "n" * 300, ""):
+        code, _, err = said(capsys, *(word.replace("{}", bad) for word in command))
+        assert code in (1, 2), (bad, err)
+        assert err.startswith("error: ") and err.count("\n") == 1, (bad, err)
+    assert {path.name for path in tmp_path.iterdir()} <= {"file", "dangling", "logs"}
+
+
+def test_an_empty_path_is_no_folder(capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = said(capsys, "dataset", "merge", "data", "--out", "")
+    assert code == 2
+    assert err == "error: il-robot dataset merge: --out: a path is needed, and it is empty; this folder is .\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (PermissionError(13, "Permission denied", "a/b"), 2, "a/b: Permission denied"),
+        (OSError(36, "File name too long", "n" * 300), 2, f"{'n' * 40}...{'n' * 20}: File name too long"),
+        (OSError(28, "No space left on device", "a/b"), 1, "a/b: No space left on device"),
+        (OSError("a library's own\nwords"), 1, "a library's own"),
+    ],
+)
+def test_what_the_system_says_unawaited_is_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, error: OSError, code: int, line: str
+) -> None:
+    def broken(words: list[str]) -> int:
+        raise error
+
+    monkeypatch.setattr("il_robot.cli._run", broken)
+    assert said(capsys, "runs", "--json") == (code, json.dumps({"error": line}) + "\n", f"error: {line}\n")

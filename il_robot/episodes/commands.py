@@ -156,9 +156,10 @@ def plot(episode: Positional[Path], /, out: Path | None = None) -> int:
     from il_robot.episodes.plot import episode_figure, save
     from il_robot.episodes.reader import Episode
 
+    figure = episode_figure(Episode(episode))
     out = out or Path(f"{episode_id_of(episode)}.png")
     try:
-        save(episode_figure(Episode(episode)), out)
+        save(figure, out)
     except OSError as error:
         raise Fault(f"{out}: {error.strerror}") from None
     print(out)

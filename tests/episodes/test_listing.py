@@ -40,7 +40,9 @@ def test_few_are_told_one_by_one_and_many_are_counted(findings: list[Finding]) -
             assert f": {len(of)} times such in {len(episodes)} episode" in line
             named = line.rpartition(": ")[2].removesuffix(" ...").split(", ")
             worst = max(of, key=lambda finding: finding.text)
-            assert line.startswith(str(worst).replace(f"{worst.episode}{worst.at} ", "")) and named[0][0] == worst.episode
+            assert (
+                line.startswith(str(worst).replace(f"{worst.episode}{worst.at} ", "")) and named[0][0] == worst.episode
+            )
             assert named[0] == f"{worst.episode}{worst.at}"
             assert [name[0] for name in named[1:]] == [name for name in episodes if name != worst.episode][: FEW - 1]
             assert line.endswith(" ...") == (len(episodes) > FEW)

@@ -284,6 +284,8 @@ def test_poses_without_which_no_arm_can_be_calibrated_are_missed_before(lab: Lab
         ("lab/hardware.yaml", "il-robot doctor --rig lab"),
         ("empty", f"cp {RIGS}/aloha/rig.yaml empty"),
         ("somewhere/else", f"cp -r {RIGS}/aloha my_lab"),
+        ("", f"cp -r {RIGS}/aloha my_lab"),
+        ("n" * 300, ""),
     ],
 )
 def test_a_mistyped_rig_says_which_was_meant(
@@ -387,13 +389,15 @@ def test_a_disk_that_refuses_says_why(tmp_path: Path, monkeypatch: pytest.Monkey
         ("ROS_AUTOMATIC_DISCOVERY_RANGE", "OFF", Verdict.FAULT, "no process of a session finds another"),
         ("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOT", Verdict.WARNING, "did you mean 'LOCALHOST'"),
         ("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST", Verdict.OK, "heard by this computer only"),
+        ("ROS_LOG_DIR", "/proc/logs", Verdict.FAULT, "/proc/logs: ROS 2 cannot keep its logs there: "),
+        ("HOME", "", Verdict.FAULT, "HOME is not set, where ROS 2 keeps its logs"),
     ],
 )
 def test_a_wrong_setting_of_ros_is_named(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, verdict: Verdict, told: str
 ) -> None:
     pytest.importorskip("rclpy")
-    for setting in ("ROS_DOMAIN_ID", "ROS_AUTOMATIC_DISCOVERY_RANGE", "RMW_IMPLEMENTATION"):
+    for setting in ("ROS_DOMAIN_ID", "ROS_AUTOMATIC_DISCOVERY_RANGE", "RMW_IMPLEMENTATION", "ROS_LOG_DIR", "ROS_HOME"):
         monkeypatch.delenv(setting, raising=False)
     monkeypatch.setenv(name, value)
     (row,) = doctor_ros.check()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import simplejpeg
 from calibration.arm import load_calibration
 from calibration.camera import Board, find_board
 from calibration.guide import Poses
+from calibration.rig_file import RIGS
 from calibration.rig_folder import file_of_rig
 from hardware.emulated_hand import EmulatedHand, ask
 from hardware.emulated_lab import BUILT, SCENE, Hands, open_lab, write_lab
@@ -74,6 +76,21 @@ def test_what_it_cannot_do_is_one_line(lab: Lab, what: str, arm: str | None, sai
 
 def test_a_lab_that_does_not_run_is_said(tmp_path: Path) -> None:
     with pytest.raises(Fault, match="no emulated lab runs here; start one: il-robot emulate"):
+        ask(tmp_path, "open", None, 1.0)
+
+
+def test_a_rig_of_real_devices_is_no_lab_that_could_be_started() -> None:
+    with pytest.raises(BadInput, match=f"koch: a rig, and no lab: .* il-robot emulate lab --rig {RIGS}/koch"):
+        ask(RIGS / "koch", "open", None, 1.0)
+
+
+def test_a_lab_of_another_user_is_not_said_to_be_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(listening: socket.socket, address: str) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    (tmp_path / "devices").mkdir()
+    monkeypatch.setattr(socket.socket, "connect", refused)  # root may connect to everybody
+    with pytest.raises(Fault, match="another user's"):
         ask(tmp_path, "open", None, 1.0)
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from calibration.rig_file import load_rig
 from hardware.errors import in_words
+from hardware.log_folder import first_there, no_place_for_logs, unwritable
 from hardware.wiring import load_wiring
 from il_robot.episodes.dataset import episode_folders
 from il_robot.episodes.layout import EpisodeInfo, episode_info
@@ -29,35 +29,12 @@ FEW = 3
 def check_inputs(processes: Sequence[Process]) -> None:
     """Raises BadInput for the first folder or file that a process of the run could not use, Fault for a rig's devices
     that are not there."""
-    _check_logs()
+    if wrong := no_place_for_logs():
+        raise BadInput(wrong)
     given = {process.name: process.parameters for process in processes}
     for name, check in CHECKS.items():
         if name in given:
             check(given[name])
-
-
-def _check_logs() -> None:
-    """Where ROS 2 keeps its logs; without such a folder no node starts, and says so in ten lines."""
-    home, ros_home = os.environ.get("HOME"), os.environ.get("ROS_HOME")
-    folder = os.environ.get("ROS_LOG_DIR") or (ros_home and f"{ros_home}/log") or (home and f"{home}/.ros/log")
-    if not folder:
-        raise BadInput("HOME is not set, where ROS 2 keeps its logs; set it, or ROS_LOG_DIR")
-    if why := _unwritable(_there(Path(folder).expanduser())):
-        raise BadInput(f"{folder}: ROS 2 cannot keep its logs there: {why}; set ROS_LOG_DIR to a folder of yours")
-
-
-def _there(path: Path) -> Path:
-    """The path, or the first above it that exists."""
-    return next(above for above in (path, *path.parents) if os.access(above, os.F_OK))
-
-
-def _unwritable(folder: Path) -> str:
-    """Why nothing can be written there; empty when it can."""
-    try:
-        tempfile.TemporaryFile(dir=folder).close()
-    except OSError as error:
-        return error.strerror or str(error)
-    return ""
 
 
 def _check_rig(given: Mapping[str, Value]) -> None:
@@ -100,14 +77,18 @@ def _check_recorder(given: Mapping[str, Value]) -> None:
     if "://" in str(given["dataset"]):
         raise BadInput(f"dataset:={given['dataset']}: a URL is for reading only; allowed: a folder on this machine")
     dataset = Path(str(given["dataset"]))
-    there = _there(dataset)
+    if dangling := next(
+        (path for path in (dataset, *dataset.parents) if path.is_symlink() and not path.exists()), None
+    ):
+        raise BadInput(f"dataset:={dataset}: {dangling} is a link to {dangling.readlink()}, and that is not there")
+    there = first_there(dataset)
     if not there.is_dir():
         raise BadInput(f"dataset:={dataset}: {there} is a file; allowed: a folder, which is made if there is none")
     if (there / "zarr.json").exists():
         raise BadInput(
             f"dataset:={dataset}: {there} is an episode; allowed: a folder of episodes, such as {there.parent}"
         )
-    if why := _unwritable(there):
+    if why := unwritable(there):
         where = "this folder" if there == Path() else there
         raise BadInput(f"dataset:={dataset}: {where} cannot be written: {why}")
     if theirs := _newest(dataset):

@@ -8,7 +8,6 @@ No ROS import here: the graph can be read, listed and tested without it.
 from __future__ import annotations
 
 import atexit
-import getpass
 import os
 import tempfile
 from collections.abc import Callable, Mapping
@@ -44,6 +43,7 @@ from il_robot_ros.launch_arguments import (
     choice,
     device,
     integer,
+    login,
     number,
     pedal,
     truth,
@@ -185,7 +185,7 @@ def _whose(given: Mapping[str, str]) -> dict[str, str]:
     """What an episode's task is and who its operator. Where nobody says so, a real one must not look simulated."""
     simulated = _simulated(given)
     task = given["task"] or ("transfer_cube" if simulated else "unnamed")
-    return {"task": task, "operator": given["operator"] or ("scripted" if simulated else getpass.getuser())}
+    return {"task": task, "operator": given["operator"] or ("scripted" if simulated else login())}
 
 
 def _puppeteer(given: Mapping[str, str], role: str, **more: Value) -> tuple[Process, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import getpass
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -82,6 +84,14 @@ def device(given: Mapping[str, str]) -> str:
     if not re.fullmatch(r"cpu|cuda(:\d+)?", given["device"]):
         raise BadInput(f"device:={given['device']}; {nearest(given['device'], ('cpu', 'cuda', 'cuda:0'))}, cuda:1 ...")
     return given["device"]
+
+
+def login() -> str:
+    """Who runs this."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # in a container a user may have no name
+        return f"user {os.getuid()}"
 
 
 MANY = 2**63
