@@ -4,41 +4,46 @@ where it stands."""
 from __future__ import annotations
 
 import math
+import reprlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import cattrs
-from cattrs.cols import homogenous_tuple_structure_factory
+from cattrs.cols import homogenous_tuple_structure_factory, mapping_structure_factory
 
 from il_robot.errors import BadInput, nearest
 from il_robot.yaml_text import Place, read_yaml
 
 T = TypeVar("T")
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 80
+_shown = _SHORT.repr
+"""A value in an error line, which stays one that can be read."""
 
 
 def _number(value: object, _: type[float]) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise BadInput(f"{value!r} is not a number")
+        raise BadInput(f"{_shown(value)} is not a number")
     return float(value)
 
 
 def _integer(value: object, _: type[int]) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise BadInput(f"{value!r} is not an integer")
+        raise BadInput(f"{_shown(value)} is not an integer")
     return value
 
 
 def _boolean(value: object, _: type[bool]) -> bool:
     if not isinstance(value, bool):
-        raise BadInput(f"{value!r} is not true or false")
+        raise BadInput(f"{_shown(value)} is not true or false")
     return value
 
 
 def _text(value: object, _: type[str]) -> str:
     if not isinstance(value, str):
-        raise BadInput(f"{value!r} is not a text")
+        raise BadInput(f"{_shown(value)} is not a text")
     return value
 
 
@@ -50,7 +55,7 @@ def _choice(value: object, kind: Any) -> Any:
     allowed = get_args(kind)
     if any(type(value) is type(one) and value == one for one in allowed):
         return value
-    raise BadInput(f"{value!r}: {nearest(str(value), map(str, allowed))}")
+    raise BadInput(f"{_shown(value)}: {nearest(str(value), map(str, allowed))}")
 
 
 def _is_list(kind: Any) -> bool:
@@ -62,9 +67,29 @@ def _list(kind: Any, converter: cattrs.BaseConverter) -> Callable[[object, Any],
 
     def hook(value: object, kind: Any) -> tuple[Any, ...]:
         if not isinstance(value, list | tuple):  # a text would become its letters
-            raise BadInput(f"{value!r} is not a list")
+            raise BadInput(f"{_shown(value)} is not a list")
         found: tuple[Any, ...] = structured(value, kind)
         return found
+
+    return hook
+
+
+def _is_mapping(kind: Any) -> bool:
+    return get_origin(kind) is dict or (isinstance(kind, type) and is_dataclass(kind))
+
+
+def _mapping(kind: Any, converter: cattrs.Converter) -> Callable[[object, Any], Any]:
+    structured: Callable[[dict[Any, Any], Any], Any]
+    if get_origin(kind) is dict:
+        structured = mapping_structure_factory(kind, converter)
+    else:
+        structured = converter.gen_structure_attrs_fromdict(kind)
+
+    def hook(value: object, kind: Any) -> Any:
+        if not isinstance(value, dict):
+            found = "nothing" if value is None else "list" if isinstance(value, list) else _shown(value)
+            raise BadInput(f"{found} where keys and values belong")
+        return structured(value, kind)
 
     return hook
 
@@ -76,6 +101,7 @@ _CONVERTER.register_structure_hook(bool, _boolean)
 _CONVERTER.register_structure_hook(str, _text)
 _CONVERTER.register_structure_hook_func(_is_choice, _choice)
 _CONVERTER.register_structure_hook_factory(_is_list, _list)
+_CONVERTER.register_structure_hook_factory(_is_mapping, _mapping)
 
 
 _Mistake = tuple[Place, str]
@@ -156,9 +182,6 @@ def _structured(data: Any, cls: type[T], at: Callable[[Place], str]) -> T:
     if odd := _odd_key(data):
         quoted = "not a text; put it in quotes (YAML reads on, off, yes and no as true or false)"
         raise BadInput(f"{at(())}: key {odd}: {quoted}")
-    if is_dataclass(cls) and not isinstance(data, dict):
-        found = "nothing" if data is None else type(data).__name__
-        raise BadInput(f"{at(())}: {found} where keys and values belong")
     try:
         return _CONVERTER.structure(data, cls)
     except (cattrs.BaseValidationError, BadInput) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,21 +50,42 @@ def read_yaml(path: Path) -> YamlText:
         raise BadInput(f"{path}: not YAML: byte {error.start} is not text (UTF-8)") from None
     except yaml.MarkedYAMLError as error:
         raise BadInput(f"{path}{_position(error.problem_mark)}: not YAML: {_why(error)}") from None
+    except RecursionError:
+        raise BadInput(f"{path}: not YAML that can be read: lists or mappings are nested too deeply") from None
     except yaml.YAMLError as error:  # letters that YAML does not know
         raise BadInput(f"{path}: not YAML: {' '.join(str(error).partition(chr(10))[0].split())}") from None
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses a key that stands twice; YAML would take the last."""
+    """Refuses what YAML lets pass and no file means: a key that stands twice (YAML would take the last), a list that is
+    in itself, a value that is not what its tag or its look says, an integer of more than 64 bits."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            # Deep: what is within is made at once, so that what is within itself is noticed.
+            value = super().construct_object(node, deep=True)
+            if isinstance(value, str):
+                value.encode()
+        except (ValueError, LookupError, AttributeError, TypeError):  # PyYAML's, of a value that it cannot convert
+            kind = node.tag.rpartition(":")[2]
+            named = reprlib.repr(node.value) if isinstance(node, yaml.ScalarNode) else "what stands here"
+            raise _refused(f"{named} cannot be read as {kind}", node) from None
+        if isinstance(value, int) and not -(2**63) <= value < 2**63:
+            raise _refused("an integer too large; allowed: those of 64 bits", node)
+        return value
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode) and key.value != "<<":
                 if key.value in seen:
-                    raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} stands twice", key.start_mark)
+                    raise _refused(f"{key.value!r} stands twice", key)
                 seen.add(key.value)
         return super().construct_mapping(node, deep)
+
+
+def _refused(what: str, node: yaml.Node) -> yaml.constructor.ConstructorError:
+    return yaml.constructor.ConstructorError(None, None, what, node.start_mark)
 
 
 def _step(node: yaml.Node | None, step: str | int) -> tuple[yaml.Mark, yaml.Node] | None:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import re
+import shutil
 import string
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from calibration.arm import RigCalibration
 from calibration.guide import Poses
-from calibration.rig_file import RIGS
-from hardware.wiring import Wiring
+from calibration.rig_file import RIGS, load_rig
+from hardware.wiring import Wiring, load_wiring
 from il_robot import strict_yaml
 from il_robot.errors import BadInput, nearest
 from il_robot.rig import Rig
@@ -116,6 +119,12 @@ def test_every_key_of_every_file_is_suggested_for_a_slip_in_it(tmp_path: Path) -
         ("name: koch\nrate_hz: .nan\narms: []\n", ":2:1: rate_hz: nan; allowed: finite numbers"),
         ("name: koch\nrate_hz: fast\narms: 3\n", ":2:1: rate_hz: 'fast' is not a number [(]the first of 2 mistakes"),
         ("name: \x00\n", ": not YAML: unacceptable character"),
+        ("name: koch\nrate_hz: 50.0\narms: [1]\n", ":3:8: arms\\[0\\]: 1 where keys and values belong"),
+        ("name: koch\nrate_hz: 2024-99-99\n", ":2:10: not YAML: '2024-99-99' cannot be read as timestamp"),
+        ("name: koch\narms: &a [*a]\n", ":2:7: not YAML: found unconstructable recursive node"),
+        ("name: koch\nrate_hz: 1" + "0" * 5000, ":2:10: not YAML: '1000.*' cannot be read as int"),
+        ("name: koch\nrate_hz: 1" + "0" * 30, ":2:10: not YAML: an integer too large; allowed: those of 64 bits"),
+        ("name: " + "[" * 900 + "]" * 900, ": not YAML that can be read: lists or mappings are nested too deeply"),
     ],
 )
 def test_a_line_says_which_file_line_and_column(tmp_path: Path, text: str, told: str) -> None:
@@ -124,6 +133,62 @@ def test_a_line_says_which_file_line_and_column(tmp_path: Path, text: str, told:
     with pytest.raises(BadInput, match=re.escape(str(file)) + told) as raised:
         strict_yaml.load(file, Rig)
     assert "\n" not in str(raised.value)
+
+
+HERE = "what-stands-here"
+
+
+def places(data: object, place: Place = ()) -> list[Place]:
+    inner = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    return [place, *(found for key, one in inner for found in places(one, (*place, key)))]
+
+
+def with_hole(data: object, place: Place) -> str:
+    """A file's text in which a value is to be filled in at ``place``."""
+    whole = [copy.deepcopy(data)]
+    node: Any = whole
+    for step, following in itertools.pairwise((0, *place, None)):
+        if following is None:
+            node[step] = HERE
+        node = node[step]
+    return yaml.safe_dump(whole[0], sort_keys=False)
+
+
+RIG_FILES = {name: FILES[RIGS / "koch" / name] for name in ("rig.yaml", "hardware.yaml", "calibration.yaml")}
+HOLES = [(name, place) for name, data in RIG_FILES.items() for place in places(data)]
+SCALARS = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.dates(), st.text("aZ0-_ /\n\0\x85\ud800"), st.binary()
+)
+KEYS_OF_FILES = st.sampled_from(sorted({key for _, _, key in KEYS}) + ["follower", "leader_main", "cam_wrist"])
+VALUES = st.recursive(SCALARS, lambda one: st.lists(one, max_size=3) | st.dictionaries(KEYS_OF_FILES, one, max_size=3))
+ODD_TEXTS = """!!int abc|!!int ''|!!float x|!!bool maybe|!!timestamp x|2024-99-99|!!set [a]|!!set {a}|!!omap [a: 1]
+&x [*x]|&x {a: *x}|*none|!mine 1|!!python/object:os.system {}|{? [1] : 2}|{1: 2}|{<<: 3}
+1e400|1:99:99|[|\"\\ud800\"|- a"""
+WRITTEN = st.one_of(
+    VALUES.map(
+        lambda value: yaml.safe_dump(value, default_flow_style=True, width=10_000).removesuffix("...\n").strip()
+    ),
+    st.sampled_from([odd for line in ODD_TEXTS.splitlines() for odd in line.split("|")]),
+)
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from(HOLES), WRITTEN)
+def test_any_value_at_any_place_of_a_rigs_files_is_taken_or_one_line(
+    tmp_path: Path, hole: tuple[str, Place], value: str
+) -> None:
+    """Whatever stands there: never another exception, never the words of Python."""
+    name, place = hole
+    lab = tmp_path / "lab"
+    shutil.copytree(RIGS / "koch", lab, dirs_exist_ok=True)
+    (lab / name).write_text(with_hole(RIG_FILES[name], place).replace(HERE, value), errors="surrogatepass")
+    try:
+        strict_yaml.load(lab / name, KINDS[name])
+        load_wiring(load_rig(str(lab)), str(lab))
+    except BadInput as error:
+        told = str(error)
+        assert told.startswith(f"{lab}/") and "\n" not in told
+        assert not re.search(r"object has no|object is not|not iterable|NoneType|<class", told)
 
 
 def test_what_an_anchor_repeats_is_one_mistake(tmp_path: Path) -> None:
