@@ -9,12 +9,15 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from shlex import quote
 
 from hardware.camera import ThreadedCamera
+from hardware.computer_load import CURE, ComputerLoad, watch_load
 from hardware.doctor_access import busy, closed, held_by_somebody, missing
 from hardware.findings import Row, Site, Verdict
-from hardware.rig_cameras import PATTERN, source_of
+from hardware.rig_cameras import PATTERN, is_emulated, source_of
 from hardware.rig_pedal import open_pedal
+from il_robot.control.rate import SystemClock
 from il_robot.errors import Fault, IlRobotError
 from il_robot.rig import Camera
 
@@ -28,7 +31,7 @@ _OTHERWISE = re.compile(r": (?P<setting>\w+) is (?P<found>\S+) after setting it 
 
 def check_cameras(site: Site, seconds: float) -> Iterator[Row]:
     """Opens all cameras at once, as a session does: USB bandwidth shows in nothing else so well. Those that are slow
-    then are tried alone."""
+    then are tried alone, unless the computer had no time for them."""
     slow: dict[str, Row] = {}
     with ExitStack() as stack:
         running: dict[str, ThreadedCamera] = {}
@@ -39,14 +42,15 @@ def check_cameras(site: Site, seconds: float) -> Iterator[Row]:
                 continue
             stack.callback(opened.close)
             running[settings.name] = opened
-        for row in measure_rates(running, _asked_hz(site), seconds):
+        rates, load = measure_rates(running, _asked_hz(site), seconds)
+        for row in rates:
             if row.verdict is Verdict.OK:
                 yield row
             else:
                 slow[row.what] = row
     for settings in site.rig.cameras:
         if settings.name in slow:
-            yield slow_row(settings, site, slow[settings.name], seconds, alone=len(running) == 1)
+            yield slow_row(settings, site, slow[settings.name], load, seconds, alone=len(running) == 1)
 
 
 def _asked_hz(site: Site) -> dict[str, float]:
@@ -84,40 +88,54 @@ def set_otherwise(name: str, site: Site, fault: str) -> tuple[str, str]:
     return f"write '{key}: {found}' at {site.line(*place)}, or what else it can do:", listing
 
 
-def slow_row(settings: Camera, site: Site, together: Row, seconds: float, *, alone: bool) -> Row:
-    """What makes a camera slow: others on its line, or itself."""
-    name = settings.name
-    controls = site.line("cameras", name, "controls")
-    exposure = f"give it more light, or a fixed short exposure (auto_exposure: 1, exposure: 100) at {controls}"
-    if alone:
-        return Row(name, together.verdict, together.found, exposure)
-    opened = _open(settings, site)
-    if isinstance(opened, Row):
-        return opened
-    try:
-        (by_itself,) = measure_rates({name: opened}, _asked_hz(site), seconds)
-    finally:
-        opened.close()
-    if by_itself.verdict is Verdict.OK:
+def slow_row(settings: Camera, site: Site, together: Row, load: ComputerLoad, seconds: float, *, alone: bool) -> Row:
+    """A slow camera's row; before cable or light are blamed, the camera is tried by itself.
+
+    ``load``: the computer's while the cameras ran ``together``, or this one ``alone``.
+    """
+    name, by_itself = settings.name, None
+    if not (alone or load.busy or is_emulated(site.wiring.cameras[name])):
+        opened = _open(settings, site)
+        if isinstance(opened, Row):
+            return opened
+        try:
+            (by_itself,), load = measure_rates({name: opened}, _asked_hz(site), seconds)
+        finally:
+            opened.close()
+    return blamed(name, site, together, by_itself, load)
+
+
+def blamed(name: str, site: Site, together: Row, by_itself: Row | None, load: ComputerLoad) -> Row:
+    """What makes a camera slow: the computer, others on its line, or itself. An emulated one has no line, no light."""
+    wired = site.wiring.cameras[name]
+    if load.busy or is_emulated(wired):
+        why = "the computer is too busy" if load.busy else "this computer draws its pictures"
+        fewer = f", or write a lower rate_hz at {site.line('cameras', name, 'rate_hz')}" if is_emulated(wired) else ""
+        again = f"il-robot doctor --rig {quote(site.name)}"
+        return Row(name, together.verdict, f"{together.found}; {why}: {load}", f"{CURE}{fewer}:", again)
+    if by_itself is not None and by_itself.verdict is Verdict.OK:
         found = f"{together.found}; alone {by_itself.found.partition(',')[0]}"
         wire = "plug it into another USB controller (lsusb -t shows them), not into a hub with other cameras"
-        compressed = "" if site.wiring.cameras[name].format == "MJPG" else ", or let it send 'format: MJPG'"
+        compressed = "" if wired.format == "MJPG" else ", or let it send 'format: MJPG'"
         return Row(name, together.verdict, found, f"the cameras together are too much for one line: {wire}{compressed}")
-    return Row(name, together.verdict, f"{together.found}; alone no better", exposure)
+    controls = site.line("cameras", name, "controls")
+    exposure = f"give it more light, or a fixed short exposure (auto_exposure: 1, exposure: 100) at {controls}"
+    return Row(name, together.verdict, f"{together.found}{'; alone no better' if by_itself else ''}", exposure)
 
 
 def measure_rates(
     cameras: Mapping[str, ThreadedCamera], asked_hz: Mapping[str, float], seconds: float
-) -> Iterator[Row]:
-    """How many frames of each camera arrive while all of them run. The rows have no cures yet."""
+) -> tuple[list[Row], ComputerLoad]:
+    """How many frames of each camera arrive while all of them run, and how busy the computer is meanwhile. The rows
+    have no cures yet."""
     for camera in cameras.values():
         with contextlib.suppress(Fault):  # then it has none in the seconds that follow, either
             camera.wait_newer(-1, FIRST_FRAME_S)
     before = {name: camera.health() for name, camera in cameras.items()}
     began_s = time.monotonic()
-    if cameras:
-        time.sleep(seconds)
+    load = watch_load(seconds if cameras else 0.0, SystemClock())
     passed_s = time.monotonic() - began_s
+    rows = []
     for name, camera in cameras.items():
         health = camera.health()
         frames = health.frames - before[name].frames
@@ -126,9 +144,10 @@ def measure_rates(
         found = f"{hz:.1f} of {asked_hz[name]:g} Hz, {skipped} skipped, {corrupt} corrupt"
         # Looking may have begun just after a frame and ended just before one.
         if frames + 1 >= RATE_SHARE * asked_hz[name] * passed_s and not corrupt:
-            yield Row(name, Verdict.OK, found)
+            rows.append(Row(name, Verdict.OK, found))
         else:
-            yield Row(name, Verdict.FAULT if hz == 0 else Verdict.WARNING, found)
+            rows.append(Row(name, Verdict.FAULT if hz == 0 else Verdict.WARNING, found))
+    return rows, load
 
 
 def check_pedal(site: Site) -> Row:

@@ -49,3 +49,9 @@ def source_of(settings: Camera, wiring: CameraWiring) -> Source:
     if path.is_file():
         return FileSource(settings, path, SystemClock())
     return V4l2Source(settings, wiring)
+
+
+def is_emulated(wiring: CameraWiring) -> bool:
+    """Whether this computer makes the pictures: no cable and no light makes such a camera slow."""
+    path = Path(wiring.device)
+    return wiring.device == PATTERN or path.suffix == SUFFIX or path.is_file()

@@ -22,10 +22,11 @@ from calibration.state import unfinished_file
 from hardware import doctor_arms, doctor_computer, doctor_ros
 from hardware.bus import Bus
 from hardware.camera import ThreadedCamera
+from hardware.computer_load import ComputerLoad, watch_load
 from hardware.control_table import TORQUE_ENABLE
 from hardware.doctor import Doctor, Exit, examine, show
 from hardware.doctor_arms import check
-from hardware.doctor_devices import check_pedal, measure_rates, set_otherwise, slow_row
+from hardware.doctor_devices import blamed, check_pedal, measure_rates, set_otherwise, slow_row
 from hardware.doctor_files import check_calibration, check_poses, lab_at_rest, read_rig, read_site
 from hardware.emulated_bus import EmulatedBus
 from hardware.emulated_lab import lab_in
@@ -323,25 +324,61 @@ def test_the_exit_code_is_the_worst_verdict(lab: Lab) -> None:
 def test_real_rates_are_measured() -> None:
     settings = Camera("cam_high", 160, 120)
     camera = ThreadedCamera("cam_high", PatternSource(settings, 100.0, SystemClock()))
-    (slow,) = measure_rates({"cam_high": camera}, {"cam_high": 200.0}, seconds=0.3)
+    (slow,), _ = measure_rates({"cam_high": camera}, {"cam_high": 200.0}, seconds=0.3)
     assert slow.verdict is Verdict.WARNING and "of 200 Hz" in slow.found
     camera.close()
-    (dead,) = measure_rates({"cam_high": camera}, {"cam_high": 100.0}, seconds=0.05)
+    (dead,), _ = measure_rates({"cam_high": camera}, {"cam_high": 100.0}, seconds=0.05)
     assert dead.verdict is Verdict.FAULT
 
 
-def test_a_camera_slow_only_in_company_is_told_from_one_slow_alone(tmp_path: Path) -> None:
+IDLE, LOADED = ComputerLoad(0.3, 2, 0.0), ComputerLoad(7.2, 2, 0.01)
+SLOW = Row("cam_front", Verdict.WARNING, "12.0 of 30 Hz, 18 skipped, 0 corrupt")
+
+
+def test_a_camera_slow_only_in_company_is_told_from_one_slow_alone(lab: Lab) -> None:
     """A camera of the right rate whose loss is others' fault, and one that never had it."""
-    with ExitStack() as stack:
-        lab = Lab(tmp_path, stack)
-        for name in ("cam_front", "cam_wrist"):
-            lab.replace("hardware.yaml", f"device: {tmp_path}/il_{name}", "device: pattern")
-        site = lab.site
-        together = Row("cam_front", Verdict.WARNING, "12.0 of 30 Hz, 18 skipped, 0 corrupt")
-        row = slow_row(site.rig.cameras[0], site, together, seconds=0.5, alone=False)
-        assert "another USB controller" in row.cure and "; alone " in row.found
-        row = slow_row(site.rig.cameras[0], site, together, seconds=0.2, alone=True)
+    row = blamed("cam_front", lab.site, SLOW, Row("cam_front", Verdict.OK, "30.0 of 30 Hz, 0 skipped"), IDLE)
+    assert "another USB controller" in row.cure and "; alone 30.0 of 30 Hz" in row.found
+    for by_itself in (SLOW, None):
+        row = blamed("cam_front", lab.site, SLOW, by_itself, IDLE)
         assert "exposure" in row.cure and lab.line("cam_front:") in row.cure
+
+
+@pytest.mark.parametrize("load", [LOADED, ComputerLoad(0.3, 2, 0.4)])
+def test_a_busy_computer_is_blamed_before_cable_and_light(lab: Lab, load: ComputerLoad) -> None:
+    row = slow_row(lab.site.rig.cameras[0], lab.site, SLOW, load, seconds=0.0, alone=False)
+    assert "the computer is too busy: load " in row.found and f"{load.queue} on 2 cores" in row.found
+    assert row.cure.startswith("close other programs") and row.command == f"il-robot doctor --rig {lab.folder}"
+    assert "USB" not in row.cure and "light" not in row.cure and "rate_hz" not in row.cure
+
+
+def test_an_emulated_camera_has_no_cable_and_no_light(lab: Lab) -> None:
+    lab.replace("hardware.yaml", f"device: {lab.folder.parent}/il_cam_front", "device: pattern")
+    for load in (IDLE, LOADED):
+        row = slow_row(lab.site.rig.cameras[0], lab.site, SLOW, load, seconds=0.0, alone=False)
+        assert row.cure.startswith("close other programs") and lab.line("cam_front:") in row.cure
+        assert "USB" not in row.cure and "light" not in row.cure
+
+
+class LateClock:
+    """Wakes every fourth time 12 ms late."""
+
+    def __init__(self) -> None:
+        self.now, self.slept = 1_000_000_000, 0
+
+    def now_ns(self) -> int:
+        return self.now
+
+    def sleep_until(self, time_ns: int) -> bool:
+        self.slept += 1
+        self.now = time_ns + 12_000_000 * (self.slept % 4 == 0)
+        return True
+
+
+def test_a_computer_that_wakes_late_is_busy() -> None:
+    load = watch_load(2.0, LateClock())
+    assert load.late_share == pytest.approx(0.25, abs=0.02) and load.busy
+    assert watch_load(0.0, LateClock()).late_share == 0
 
 
 def test_a_camera_that_does_otherwise_says_what_to_write(lab: Lab) -> None:
