@@ -107,7 +107,7 @@ def run_of(graph: str, sleeps: bool = True) -> Iterator[Run]:
         stack.enter_context(emulated)
         stack.enter_context(Hands(described, wiring, calibration, emulated).at_work())
         log = stack.enter_context((lab / "log").open("w"))
-        arguments = [f"rig:={lab}"] + ([f"dataset:={lab.parent / 'data'}"] if graph == "collect" else [])
+        arguments = [f"rig:={lab}"] + ([f"dataset:={lab.parent / 'data'}", "task:=wave"] if graph == "collect" else [])
         launcher = subprocess.Popen(
             [sys.executable, "-m", "il_robot.cli", "launch", graph, *arguments],
             stdin=subprocess.DEVNULL,

@@ -14,7 +14,7 @@ from il_robot.types import Gate, Mode, Observation, Step
 
 def record(dataset: Path, rig: Rig) -> Path:
     """An episode of one step without pictures."""
-    writer = EpisodeWriter.create(dataset, episode_info(rig), minimum_s=1)
+    writer = EpisodeWriter.create(dataset, episode_info(rig, task="wave"), minimum_s=1)
     still = np.zeros_like(rig.start)
     seen = Observation(rig.start, 0, still, still)
     writer.append(Step(0, seen, (0,) * len(rig.arms), rig.start, rig.start, Mode.DEMONSTRATION, 0, Gate.PASSED), {})

@@ -73,13 +73,13 @@ def test_a_dataset_s_episodes_are_of_one_kind(tmp_path: Path, what: str, old: st
     dataset = f"dataset:={tmp_path / 'data'}"
     record(tmp_path / "data", load_rig("koch"))
     folder = lab(tmp_path)
-    check("collect", f"rig:={folder}", dataset)
+    check("collect", f"rig:={folder}", "task:=wave", dataset)
     assert (
         "have other joints: main_shoulder_pan, main_shoulder_lift, main_elbow_flex and 3 more, where rig sim has"
     ) in refused("collect", dataset)
     for file in ("rig.yaml", "hardware.yaml"):
         (folder / file).write_text((folder / file).read_text().replace(old, new))
-    assert f"have other {what}: {said}" in refused("collect", f"rig:={folder}", dataset)
+    assert f"have other {what}: {said}" in refused("collect", f"rig:={folder}", "task:=wave", dataset)
 
 
 @pytest.mark.parametrize("name", ["teleop", "collect", "deploy", "replay"])
@@ -99,7 +99,7 @@ def test_a_wrong_pedal_is_one_line(name: str, tmp_path: Path) -> None:
 
 
 def test_a_pedal_that_is_typed_is_a_port_that_is_there(tmp_path: Path) -> None:
-    rig = (f"rig:={lab(tmp_path)}", f"dataset:={tmp_path}/data")
+    rig = (f"rig:={lab(tmp_path)}", "task:=wave", f"dataset:={tmp_path}/data")
     pedal, port = pty.openpty()
     check("collect", *rig, f"pedal:={os.ttyname(port)}")
     os.close(pedal)

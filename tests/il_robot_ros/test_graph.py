@@ -19,6 +19,7 @@ from one_step import record
 
 from calibration.rig_file import RIGS, load_rig
 from hardware.emulated_lab import write_lab
+from il_robot.episodes.reader import Episode
 from il_robot.errors import BadInput
 from il_robot_ros.graph import GRAPHS, graph
 from il_robot_ros.graph_process import Process
@@ -70,7 +71,7 @@ def test_every_parameter_given_is_one_the_node_declares(name: str, arguments: di
     ("rig", "said", "told"),
     [
         ("sim", {}, ("transfer_cube", "scripted")),
-        ("aloha", {}, ("unnamed", getpass.getuser())),
+        ("aloha", {"task": "fold towel"}, ("fold towel", getpass.getuser())),
         ("aloha", {"task": "fold towel", "operator": "mara"}, ("fold towel", "mara")),
     ],
 )
@@ -80,6 +81,22 @@ def test_an_episode_of_a_real_rig_is_never_called_simulated(
     processes = graph("collect").processes({"rig": rig, "dataset": "data", **said})
     (recorder,) = (process for process in processes if process.name == "recorder")
     assert (recorder.parameters["task"], recorder.parameters["operator"]) == told
+
+
+@pytest.mark.parametrize("task", [{}, {"task": ""}, {"task": " "}])
+@pytest.mark.parametrize("name", ["collect", "deploy"])
+def test_what_is_done_on_a_real_rig_is_asked_for(
+    name: str, task: dict[str, str], arguments: dict[str, dict[str, str]]
+) -> None:
+    with pytest.raises(BadInput, match=r"^rig koch: missing task:=\.\.\. \(what is being done, such as fold_towel\)"):
+        graph(name).processes({**arguments[name], "rig": "koch", **task})
+
+
+def test_a_replay_on_a_real_rig_is_called_as_its_episode(tmp_path: Path) -> None:
+    episode = record(tmp_path / "recorded", load_rig("koch"))
+    given_ = {"rig": "koch", "dataset": "data", "episode": str(episode)}
+    recorder = {process.name: process for process in graph("replay").processes(given_)}["recorder"]
+    assert recorder.parameters["task"] == Episode(episode).info.task == "wave"
 
 
 def test_no_policy_drives_a_rig_that_nobody_can_take_over(tmp_path: Path, arguments: dict[str, dict[str, str]]) -> None:
@@ -145,6 +162,8 @@ def test_an_unknown_graph_and_a_pair_without_a_value_are_refused() -> None:
     for pair in ("dataset", "dataset=x", ":=x", ""):
         with pytest.raises(BadInput, match="allowed: key:=value"):
             parse([pair])
+    with pytest.raises(BadInput, match="'episodes:=2': episodes:=1 was given before; allowed: once"):
+        parse(["episodes:=1", "episodes:=2"])
     assert parse(["dataset:=a:=b", "operator:="]) == {"dataset": "a:=b", "operator": ""}
 
 

@@ -59,7 +59,7 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
 
 def test_what_hands_do_to_the_leaders_the_followers_do_and_the_episode_holds(lab: Lab, tmp_path: Path) -> None:
     clock = ("use_sim_time:=false", "speed:=1.0")
-    given = (f"rig:={lab.folder}", f"dataset:={tmp_path / 'data'}", "episodes:=1")
+    given = (f"rig:={lab.folder}", "task:=wave", f"dataset:={tmp_path / 'data'}", "episodes:=1")
     with Launched(tmp_path, "collect", *given, clock=clock) as run:
         run.wait_for("control starts")
         time.sleep(1)

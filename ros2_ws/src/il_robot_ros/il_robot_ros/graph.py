@@ -16,6 +16,7 @@ from pathlib import Path
 
 from calibration.rig_file import load_rig
 from il_robot.control.execution import Execution
+from il_robot.episodes.reader import Episode
 from il_robot.errors import BadInput, nearest
 from il_robot.sim.tasks import DEMONSTRATION_SEEDS, TASKS
 from il_robot_ros.graph_process import Process, Value
@@ -38,6 +39,7 @@ from il_robot_ros.launch_arguments import (
     STYLE,
     STYLES,
     TASK,
+    TASK_AGAIN,
     VERBOSE,
     Argument,
     choice,
@@ -122,6 +124,8 @@ def _replay(given: Mapping[str, str]) -> tuple[Process, ...]:
     if inside := sorted(Path(episode).glob("*.zarr")):
         raise BadInput(f"episode:={given['episode']} is a dataset; name one of its episodes: {inside[0]}")
     given = {**given, "episodes": "1", "seed": "0"}
+    if not given["task"] and not _simulated(given):
+        given["task"] = Episode(Path(episode)).info.task
     return (
         *_rig_processes(given),
         Process("replay", {**_shared(given), "episode": episode}),
@@ -182,10 +186,14 @@ def _recorder(given: Mapping[str, str], policy: str) -> Process:
 
 
 def _whose(given: Mapping[str, str]) -> dict[str, str]:
-    """What an episode's task is and who its operator. Where nobody says so, a real one must not look simulated."""
+    """What an episode's task is and who its operator. A real one must not look simulated, and no dataset unnamed."""
     simulated = _simulated(given)
-    task = given["task"] or ("transfer_cube" if simulated else "unnamed")
-    return {"task": task, "operator": given["operator"] or ("scripted" if simulated else login())}
+    if not simulated and not given["task"].strip():
+        raise BadInput(f"rig {given['rig']}: missing task:=... (what is being done, such as fold_towel)")
+    return {
+        "task": given["task"] or "transfer_cube",
+        "operator": given["operator"] or ("scripted" if simulated else login()),
+    }
 
 
 def _puppeteer(given: Mapping[str, str], role: str, **more: Value) -> tuple[Process, ...]:
@@ -242,7 +250,7 @@ GRAPHS: Mapping[str, Graph] = {
         Graph(
             "replay",
             "send a recorded episode's actions again and record what happens",
-            (EPISODE, RIG, TASK, DATASET, PEDAL, OPERATOR, VERBOSE, *_CLOCK),
+            (EPISODE, RIG, TASK_AGAIN, DATASET, PEDAL, OPERATOR, VERBOSE, *_CLOCK),
             _replay,
         ),
     )

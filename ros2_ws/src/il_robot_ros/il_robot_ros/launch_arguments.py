@@ -34,11 +34,13 @@ def listed(arguments: Sequence[Argument]) -> str:
 
 def parse(pairs: Sequence[str]) -> dict[str, str]:
     """``["rig:=sim", ...]`` as a dictionary. Raises BadInput."""
-    given = {}
+    given: dict[str, str] = {}
     for pair in pairs:
         key, separator, value = pair.partition(":=")
         if not separator or not key:
             raise BadInput(f"launch argument {pair!r}; allowed: key:=value")
+        if key in given:
+            raise BadInput(f"launch argument {pair!r}: {key}:={given[key]} was given before; allowed: once")
         given[key] = value
     return given
 
@@ -104,7 +106,10 @@ DATASET = Argument("dataset", None, "folder that the episodes go to; made if the
 POLICY = Argument("policy", None, "the run folder of a trained policy")
 EPISODE = Argument("episode", None, "the episode (a folder *.zarr) whose actions are sent again")
 RIG = Argument("rig", "sim", "the rig: a name (sim, aloha, koch), or the folder of one")
-TASK = Argument("task", "", "what is being done; simulated: which scene is built, transfer_cube unless said")
+TASK = Argument("task", "", "what is being done: a real rig's is asked for; simulated: which scene, else transfer_cube")
+TASK_AGAIN = replace(
+    TASK, description="what is being done; else what the episode's task was (simulated: transfer_cube)"
+)
 EPISODES = Argument("episodes", "0", "episodes saved (simulated: tried) until the run ends; 0 = until Ctrl-C")
 SEED = Argument("seed", "0", "seed of the simulated scene; each episode takes the next one")
 FRESH_SEED = replace(SEED, default="1000")
