@@ -59,6 +59,7 @@ def emulate(out: Positional[Path], /, *, rig: str | None = None) -> int:
     from hardware.pedal import KeyboardPedal
     from il_robot import strict_yaml
     from il_robot.control.precedence import HARDWARE_PRIORITY, take_precedence
+    from il_robot.stopping import StopRequest
 
     with lab_in(out, rig), contextlib.ExitStack() as opened:
         poses = strict_yaml.load(file_of_rig(str(out), "poses.yaml"), Poses)
@@ -69,6 +70,7 @@ def emulate(out: Positional[Path], /, *, rig: str | None = None) -> int:
         described, wiring, _, emulated = open_lab(out)
         opened.callback(shutil.rmtree, devices)
         opened.enter_context(emulated)
+        stop = opened.enter_context(StopRequest())
         hands = Hands(described, wiring, built, emulated)
         scene = Scene(devices / SCENE, described)
         hand = opened.enter_context(EmulatedHand(devices, described, poses, hands, scene, emulated))
@@ -88,12 +90,11 @@ def emulate(out: Positional[Path], /, *, rig: str | None = None) -> int:
                 hand.attend()
             for event in keys.events() if keys else ():
                 (emulated.pedal.press if event.pressed else emulated.pedal.release)(event.button)
-            return True
+            return not stop.asked
 
         print(f"running: rig {out}; keys are its pedal (space, r, s, d); Ctrl-C ends it", flush=True)
         take_precedence(HARDWARE_PRIORITY)  # no hand waits for a busy computer
-        with contextlib.suppress(KeyboardInterrupt):
-            hands.run(attend)
+        hands.run(attend)
     return 0
 
 
@@ -103,7 +104,7 @@ def hand(
     /,
     *,
     arm: str | None = None,
-    seconds: float = 120.0,
+    seconds: float | None = None,
 ) -> int:
     """Ask the hand in an emulated lab to do what a person would: there is nobody else.
 
@@ -127,12 +128,12 @@ def hand(
     Args:
         lab: the folder of a lab that runs (`il-robot emulate lab`).
         does: one of these.
-        arm: only this arm.
-        seconds: how long it waves, or shows the board.
+        arm: only this arm; not with board, away and buttons.
+        seconds: how long it waves, or shows the board; 120 unless you say.
     """
     from hardware.emulated_hand import ask
 
-    if not 0 < seconds <= 3600:
+    if seconds is not None and not 0 < seconds <= 3600:
         raise BadInput(f"--seconds {seconds:g}; allowed: above 0, at most 3600")
     print(ask(lab, does, arm, seconds))
     return 0

@@ -30,6 +30,10 @@ GRIPPERS = {"closed": 0.0, "open": 1.0}
 BUTTONS = ("record", "success", "discard", "takeover")
 BOARD, WAVE, AWAY = "board", "wave", "away"
 PLUG, UNPLUG = "plug", "unplug"
+TAKES = {WAVE: ("arm", "seconds"), BOARD: ("seconds",), AWAY: (), **dict.fromkeys(BUTTONS, ())}
+"""Which options go with what the hand does; with all else it is ``arm``."""
+SECONDS = 120.0
+"""How long it waves, or shows the board, unless somebody says."""
 
 
 class EmulatedHand(Closing):
@@ -72,21 +76,18 @@ class EmulatedHand(Closing):
                 self._hands.place(arm, around + _irregular(now_s - since_s), only=~self._hands.is_gripper(arm))
         self._scene.move(np.concatenate([self._hands.position(arm) for arm in followers]))
 
-    def do(self, what: str, arm: str | None, seconds: float) -> str:
+    def do(self, what: str, arm: str | None = None, seconds: float | None = None) -> str:
         """One thing that the hand can do; what it did, in words. Raises BadInput."""
-        if arm is not None and arm not in self._pairs:
-            raise BadInput(f"no arm {arm!r}; {nearest(arm, self._pairs)}")
+        self._check(what, arm, seconds)
+        lasts_s = SECONDS if seconds is None else seconds
         if what in BUTTONS:
             return self._press(what)
         if what in (BOARD, AWAY):
-            self._show_board(time.monotonic() + seconds if what == BOARD else 0.0)
+            self._show_board(time.monotonic() + lasts_s if what == BOARD else 0.0)
             self._waving.clear()
-            return f"the board is in front of every camera for {seconds:g} s" if what == BOARD else "nothing moves"
+            return f"the board is in front of every camera for {lasts_s:g} s" if what == BOARD else "nothing moves"
         if what in (PLUG, UNPLUG):
             return self._plug(arm, what)
-        if what not in (*self._poses, *GRIPPERS, WAVE):
-            allowed = (*self._poses, *GRIPPERS, WAVE, BOARD, AWAY, PLUG, UNPLUG, *BUTTONS)
-            raise BadInput(f"a hand cannot do {what!r}; {nearest(what, allowed)}")
         asked = [arm] if arm else [pair.follower for pair in self._rig.arms] if what == WAVE else list(self._pairs)
         there = [name for name in asked if self._hands.reaches(name)]
         if not there:
@@ -97,8 +98,19 @@ class EmulatedHand(Closing):
         if what == WAVE:
             self._show_board(0.0)
         for name in moved:
-            self._move(name, what, seconds)
-        return f"{what}: {', '.join(moved)}" + (f", for {seconds:g} s" if what == WAVE else "")
+            self._move(name, what, lasts_s)
+        return f"{what}: {', '.join(moved)}" + (f", for {lasts_s:g} s" if what == WAVE else "")
+
+    def _check(self, what: str, arm: str | None, seconds: float | None) -> None:
+        allowed = (*self._poses, *GRIPPERS, WAVE, BOARD, AWAY, PLUG, UNPLUG, *BUTTONS)
+        if what not in allowed:
+            raise BadInput(f"a hand cannot do {what!r}; {nearest(what, allowed)}")
+        takes = TAKES.get(what, ("arm",))
+        for option, value in (("arm", arm), ("seconds", seconds)):
+            if value is not None and option not in takes:
+                raise BadInput(f"{what} takes no --{option}; allowed: {f'--{takes[0]}' if takes else 'no option'}")
+        if arm is not None and arm not in self._pairs:
+            raise BadInput(f"no arm {arm!r}; {nearest(arm, self._pairs)}")
 
     def _move(self, arm: str, what: str, seconds: float) -> None:
         self._hands.rest(arm)
@@ -147,7 +159,7 @@ class EmulatedHand(Closing):
             asking.sendall(json.dumps(answer).encode() + b"\n")
 
 
-def ask(lab: Path, what: str, arm: str | None, seconds: float) -> str:
+def ask(lab: Path, what: str, arm: str | None = None, seconds: float | None = None) -> str:
     """Asks the hand of the lab in this folder; what it did. Raises BadInput, or Fault when the lab does not answer."""
     answer: Mapping[str, str] = {}
     try:

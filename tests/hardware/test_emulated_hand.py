@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -53,35 +54,39 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
 def test_every_free_arm_goes_into_a_pose_and_a_stiff_one_stays(lab: Lab) -> None:
     lab.stiffen("leader_main")
     before = where(lab, "leader_main")
-    assert lab.hand.do("turned", None, 1.0) == "turned: follower_main"
+    assert lab.hand.do("turned") == "turned: follower_main"
     np.testing.assert_allclose(where(lab, "follower_main")[:5], [1.5708, 0, -1.5708, 0, 1.5708], atol=2e-3)
     np.testing.assert_array_equal(where(lab, "leader_main"), before)
-    assert lab.hand.do("open", None, 1.0) == "open: follower_main"
+    assert lab.hand.do("open") == "open: follower_main"
     assert where(lab, "follower_main")[-1] == pytest.approx(1, abs=0.01)
     with pytest.raises(BadInput, match="leader_main: stiff, and a hand moves only what is free"):
-        lab.hand.do("closed", "leader_main", 1.0)
+        lab.hand.do("closed", "leader_main")
 
 
 @pytest.mark.parametrize(
-    ("what", "arm", "said"),
+    ("asked", "said"),
     [
-        ("turn", None, "a hand cannot do 'turn'; did you mean 'turned'"),
-        ("open", "leader", "no arm 'leader'; did you mean"),
+        ({"what": "turn"}, "a hand cannot do 'turn'; did you mean 'turned'"),
+        ({"what": "open", "arm": "leader"}, "no arm 'leader'; did you mean"),
+        ({"what": "record", "arm": "follower_main"}, "^record takes no --arm; allowed: no option$"),
+        ({"what": "away", "seconds": 3.0}, "^away takes no --seconds; allowed: no option$"),
+        ({"what": "board", "arm": "follower_main"}, "^board takes no --arm; allowed: --seconds$"),
+        ({"what": "turned", "seconds": 3.0}, "^turned takes no --seconds; allowed: --arm$"),
     ],
 )
-def test_what_it_cannot_do_is_one_line(lab: Lab, what: str, arm: str | None, said: str) -> None:
+def test_what_it_cannot_do_is_one_line(lab: Lab, asked: dict[str, Any], said: str) -> None:
     with pytest.raises(BadInput, match=said):
-        lab.hand.do(what, arm, 1.0)
+        lab.hand.do(**asked)
 
 
 def test_a_lab_that_does_not_run_is_said(tmp_path: Path) -> None:
     with pytest.raises(Fault, match="no emulated lab runs here; start one: il-robot emulate"):
-        ask(tmp_path, "open", None, 1.0)
+        ask(tmp_path, "open")
 
 
 def test_a_rig_of_real_devices_is_no_lab_that_could_be_started() -> None:
     with pytest.raises(BadInput, match=f"koch: a rig, and no lab: .* il-robot emulate lab --rig {RIGS}/koch"):
-        ask(RIGS / "koch", "open", None, 1.0)
+        ask(RIGS / "koch", "open")
 
 
 def test_a_lab_of_another_user_is_not_said_to_be_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,7 +96,7 @@ def test_a_lab_of_another_user_is_not_said_to_be_missing(tmp_path: Path, monkeyp
     (tmp_path / "devices").mkdir()
     monkeypatch.setattr(socket.socket, "connect", refused)  # root may connect to everybody
     with pytest.raises(Fault, match="another user's"):
-        ask(tmp_path, "open", None, 1.0)
+        ask(tmp_path, "open")
 
 
 def test_it_waves_or_shows_the_board_until_it_is_told_otherwise_or_the_time_is_over(lab: Lab) -> None:
@@ -112,16 +117,16 @@ def test_it_waves_or_shows_the_board_until_it_is_told_otherwise_or_the_time_is_o
         assert seen(lab)[0] is None
         assert ask(lab.folder, "board", None, 60.0) == "the board is in front of every camera for 60 s"
         board, number = seen(lab)
-        assert board is not None and number == 2
+        assert board is not None and number >= 2
         lies = where(lab, "follower_main")
-        assert ask(lab.folder, "away", None, 60.0) == "nothing moves"
+        assert ask(lab.folder, "away") == "nothing moves"
         assert seen(lab)[0] is None
         np.testing.assert_array_equal(where(lab, "follower_main"), lies)
         assert ask(lab.folder, "board", None, 0.1)
         while seen(lab)[0] is not None:
             assert time.monotonic() < patience_s, "it stays"
         with pytest.raises(BadInput, match=f"{lab.folder}: a hand cannot do 'bored'"):
-            ask(lab.folder, "bored", None, 1.0)
+            ask(lab.folder, "bored")
     finally:
         off.set()
         at_work.join()
