@@ -36,15 +36,15 @@ def calibrate_arms(*, rig: str = "aloha", out: Path | None = None, afresh: bool 
     start = begin(rig, out, ARMS, afresh)
     poses = load_poses(file_of_rig(rig, "poses.yaml"), start.rig, start.calibration)
     with start.kept_when_interrupted():
-        report = calibrate(start.rig, start.wiring, start.calibration, poses, wait_for_enter, start.path)
+        report = calibrate(start.rig, start.wiring, start.calibration, poses, wait_for_enter, start.path, say)
     for pair, apart in report.pairs_apart.items():
         joint = max(apart, key=lambda name: apart[name])
-        print(f"{pair}: leader and follower agree within {apart[joint]:.3f} rad (worst: {joint})")
+        say(f"{pair}: leader and follower agree within {apart[joint]:.3f} rad (worst: {joint})")
     for name, arm in report.arms.items():
         if arm.sign_unproven:
             joints = ", ".join(arm.sign_unproven)
-            print(f"{name}: no pose turns {joints}: which way they turn was not measured, it is as before")
-    print(f"written: {start.path}, {report_of(start.path)}")
+            say(f"{name}: no pose turns {joints}: which way they turn was not measured, it is as before")
+    say(f"written: {start.path}, {report_of(start.path)}")
     return 0
 
 
@@ -90,7 +90,7 @@ def calibrate_cameras(
             say,
             Board(),
         )
-    print(f"written: {start.path}, {report_of(start.path)}")
+    say(f"written: {start.path}, {report_of(start.path)}")
     return 0
 
 
@@ -112,11 +112,11 @@ def calibrate_grippers(*, rig: str = "aloha", out: Path | None = None, afresh: b
 
     start = begin(rig, out, GRIPPERS, afresh)
     with start.kept_when_interrupted():
-        found = calibrate(start.rig, start.wiring, start.calibration, wait_for_enter, start.path)
+        found = calibrate(start.rig, start.wiring, start.calibration, wait_for_enter, start.path, say)
     for name, arm in found.arms.items():
         for gripper, range_ in arm.grippers.items():
-            print(f"{name} {gripper}: closed at {range_.closed_ticks:.0f}, open at {range_.open_ticks:.0f} ticks")
-    print(f"written: {start.path}")
+            say(f"{name} {gripper}: closed at {range_.closed_ticks:.0f}, open at {range_.open_ticks:.0f} ticks")
+    say(f"written: {start.path}")
     return 0
 
 
@@ -176,11 +176,11 @@ def calibrate_latency(
     for camera, lag in found.items():
         if isinstance(lag, Lag):
             how = f"within {1e3 * lag.within_s:.0f} ms (correlation {lag.correlation:.2f})"
-            print(f"{camera}: {1e3 * lag.seconds:.0f} ms late, {how}")
+            say(f"{camera}: {1e3 * lag.seconds:.0f} ms late, {how}")
         else:
-            print(f"{camera}: not measured: {lag}")
+            say(f"{camera}: not measured: {lag}")
     if lags:
-        print(f"written: {path}, {report_of(path)}")
+        say(f"written: {path}, {report_of(path)}")
     if failed := " ".join(camera for camera in found if camera not in lags):
         raise Fault(f"not every camera was measured; again, with an arm that they see: --cameras {failed} --arm ...")
     return 0
@@ -209,6 +209,6 @@ def calibrate_board(*, out: Path = Path("board.png")) -> int:
     board = Board()
     write_sheet(out, board)
     across, down = (1e3 * n * board.square_m for n in (board.columns, board.rows))
-    print(f"written: {out}: print it at actual size, then measure: the board is {across:g} mm by {down:g} mm")
-    print("a little larger or smaller does no harm, as long as both sides are so by the same share: squares are square")
+    say(f"written: {out}: print it at actual size, then measure: the board is {across:g} mm by {down:g} mm")
+    say("a little larger or smaller does no harm, as long as both sides are so by the same share: squares are square")
     return 0

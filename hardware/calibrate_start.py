@@ -16,6 +16,7 @@ from calibration.state import unfinished_file
 from hardware.wiring import Wiring, check_wiring, load_wiring
 from il_robot.errors import BadInput, Fault, nearest
 from il_robot.rig import Camera, Rig
+from il_robot.screen import for_screen
 
 YAML = (".yaml", ".yml")
 
@@ -39,7 +40,8 @@ class Start:
             yield
         except (KeyboardInterrupt, Fault):
             if self.unfinished.exists():
-                print(f"\nwhat was captured is kept ({self.unfinished}): the same command goes on there")
+                print()
+                say(f"what was captured is kept ({self.unfinished}): the same command goes on there")
             raise
 
 
@@ -77,12 +79,12 @@ def chosen_cameras(rig: Rig, names: tuple[str, ...]) -> list[Camera]:
 
 
 def say(line: str) -> None:
-    print(line, flush=True)
+    print(for_screen(line), flush=True)
 
 
 def wait_for_enter(instruction: str) -> None:
     try:
-        input(f"{instruction}. Enter when done: ")
+        input(for_screen(f"{instruction}. Enter when done:") + " ")
     except EOFError:
         print()  # after the prompt
         raise BadInput("nobody presses Enter: a calibration needs a terminal") from None

@@ -10,7 +10,6 @@ from enum import IntEnum
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from calibration.arm import load_calibration
@@ -18,6 +17,7 @@ from calibration.rig_folder import file_of_rig
 from hardware import doctor_arms, doctor_computer, doctor_devices, doctor_files, doctor_ros
 from hardware.bus import REPLY_S
 from hardware.findings import Row, Site, Verdict
+from il_robot.screen import broken
 
 CAMERA_SECONDS = 2.0
 COLOURS = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAULT: "red"}
@@ -90,12 +90,11 @@ def examine(doctor: Doctor, console: Console) -> Exit:
 
 def show(row: Row, console: Console) -> None:
     """One finding; a command has a line of its own, which is never broken, so that it can be copied."""
-    lines = Table.grid()
-    lines.add_column(width=INDENT)
-    lines.add_column(overflow="fold")
-    lines.add_row(Text(row.verdict.name.lower(), COLOURS[row.verdict]), Text(f"{row.what}: {row.found}"))
+    found = broken(f"{row.what}: {row.found}", f"{row.verdict.name.lower():<{INDENT}}", console.width)
+    lines = Text(found)
+    lines.stylize(COLOURS[row.verdict], 0, INDENT)
+    console.print(lines, soft_wrap=True)
     if row.cure:
-        lines.add_row("", Text(f"cure: {row.cure}"))
-    console.print(lines)
+        console.print(Text(broken(f"cure: {row.cure}", " " * INDENT, console.width)), soft_wrap=True)
     if row.command:
         console.print(Text(f"{' ' * INDENT}  {row.command}", style="bold"), soft_wrap=True)

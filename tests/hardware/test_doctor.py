@@ -448,7 +448,8 @@ def test_a_narrow_terminal_breaks_no_command() -> None:
     show(Row("calibration", Verdict.WARNING, "word " * 30, "cure " * 20, command), Console(file=screen, width=60))
     lines = screen.getvalue().splitlines()
     assert command in [line.strip() for line in lines]
-    assert all(len(line.rstrip()) <= 60 for line in lines if command not in line)
+    assert all(len(line) <= 60 for line in lines if command not in line)
+    assert all(line == line.rstrip() for line in lines)
     assert all(line.startswith(" " * 9) for line in lines[1:])
 
 

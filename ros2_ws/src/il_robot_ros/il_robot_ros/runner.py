@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import IO
 
+from il_robot.screen import for_screen
 from il_robot_ros.graph_process import GRACE_S, Process
 
 STOP_S = 45.0
@@ -89,7 +90,7 @@ class Runner:
     def _print_lines(self, name: str, lines: IO[str]) -> None:
         for line in lines:
             try:
-                print(f"{name:>10} | {line.rstrip()}", flush=True)
+                print(for_screen(line.rstrip(), f"{name:>10} | "), flush=True)
             except BrokenPipeError:
                 # A run that nobody can follow ends; until then its processes must not block on a full pipe.
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
