@@ -58,8 +58,8 @@ class Doctor:
         if isinstance(site, Row):
             yield site
             return
-        digest = load_calibration(file_of_rig(self.rig, "calibration.yaml")).digest()
-        yield from doctor_files.check_calibration(site, digest)
+        calibration = load_calibration(file_of_rig(self.rig, "calibration.yaml"))
+        yield from doctor_files.check_calibration(site, calibration)
         yield from doctor_files.check_poses(site)
         if at_rest := doctor_files.lab_at_rest(site):
             yield at_rest

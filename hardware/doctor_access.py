@@ -4,29 +4,49 @@ from __future__ import annotations
 
 import contextlib
 import grp
+import itertools
 import os
 import pwd
+import re
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 from hardware.errors import group_of
 from hardware.findings import Row, Verdict
 
 RULES = "hardware/udev/99-il-robot.rules"
+RULES_FILE = Path(__file__).parent / "udev" / "99-il-robot.rules"
+INSTALL = f"sudo cp {quote(str(RULES_FILE))} /etc/udev/rules.d/"
+INSTALL += " && sudo udevadm control --reload && sudo udevadm trigger"
+RULES_FOLDERS = Path("/etc/udev/rules.d"), Path("/lib/udev/rules.d")
+_NAMES_OURS = re.compile(r'^[^#\n]*(SYMLINK|NAME)\+?="[^"]*\bil_', re.MULTILINE)
 PSEUDO_TERMINAL_MASTER = "/dev/ptmx", "/dev/pts/ptmx"
 
 
 def missing(what: str, device: Path, line: str, others: Sequence[Path]) -> Row:
     """``line``: where hardware.yaml names it. ``others``: devices of that kind which are there."""
-    cure = "plug it in and switch it on"
+    cure, command = "plug it in and switch it on", ""
+    if device.parent == Path("/dev") and device.name.startswith("il_") and not _rules_installed():
+        cure = f"no udev rule gives such names yet: put your serial numbers into {RULES}, install it, and {cure}"
+        command = INSTALL
     if others:
         cure += (
             f"; or, if it is one of {', '.join(map(str, sorted(others)))}: give it that name ({RULES} says how), "
             f"or write its path at {line}"
         )
-    return Row(what, Verdict.FAULT, f"no {device}", cure)
+    return Row(what, Verdict.FAULT, f"no {device}", f"{cure}:" if command else cure, command)
+
+
+def _rules_installed() -> bool:
+    """Whether some udev rule gives names such as /dev/il_cam_high."""
+    for rules in itertools.chain.from_iterable(folder.glob("*.rules") for folder in RULES_FOLDERS):
+        with contextlib.suppress(OSError):  # one that only root may read
+            if _NAMES_OURS.search(rules.read_text(errors="replace")):
+                return True
+    return False
 
 
 def closed(what: str, device: Path, mode: int = os.R_OK | os.W_OK) -> Row | None:

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from shlex import quote
 
-from calibration.arm import load_calibration
+from calibration.arm import RigCalibration, load_calibration
 from calibration.guide import load_poses
 from calibration.rig_file import RIGS, load_rig, rig_names
-from calibration.rig_folder import folder_of_rig
-from calibration.state import ARMS, CAMERAS, GRIPPERS, LATENCY, Stage, calibration_state
+from calibration.rig_folder import file_of_rig, folder_of_rig
+from calibration.state import ARMS, CAMERAS, GRIPPERS, LATENCY, Stage, calibration_state, unfinished_file
 from hardware.emulated_lab import BUILT, LOCK
 from hardware.findings import Row, Site, Verdict
 from hardware.wiring import load_wiring
@@ -81,7 +81,7 @@ def check_poses(site: Site) -> Iterator[Row]:
         yield Row("poses", Verdict.WARNING, f"{error}; arms cannot be calibrated", _corrected(error))
 
 
-def check_calibration(site: Site, digest: str) -> Iterator[Row]:
+def check_calibration(site: Site, calibration: RigCalibration) -> Iterator[Row]:
     """A row for each part that is not calibrated, or one. Cameras' intrinsics are for whoever needs them."""
     stages = calibration_state(site.rig, site.name)
     command = f"il-robot calibrate {{}} --rig {quote(site.name)}"
@@ -89,14 +89,31 @@ def check_calibration(site: Site, digest: str) -> Iterator[Row]:
     for part in (ARMS, GRIPPERS, CAMERAS, LATENCY):
         if stages[part] is Stage.UNFINISHED:
             wrong = True
-            cure = "this goes on where it was:"
-            yield Row(f"calibration of {part}", Verdict.WARNING, "unfinished", cure, command.format(part))
+            yield _unfinished(part, site, calibration, command.format(part))
         elif stages[part] is Stage.NEVER and part in (ARMS, LATENCY):
             wrong = True
             found = "never made: the numbers are those the rig came with" if part == ARMS else "never made: taken as 0"
             yield Row(f"calibration of {part}", Verdict.WARNING, found, "measure yours:", command.format(part))
     if not wrong:
-        yield Row("calibration", Verdict.OK, f"digest {digest[:12]}")
+        yield Row("calibration", Verdict.OK, f"digest {calibration.digest()[:12]}")
+
+
+def _unfinished(part: str, site: Site, calibration: RigCalibration, command: str) -> Row:
+    """Interrupted, or made for some of the cameras only."""
+    what = f"calibration of {part}"
+    if unfinished_file(file_of_rig(site.name, "calibration.yaml"), part).exists():
+        return Row(what, Verdict.WARNING, "unfinished", "this goes on where it was:", command)
+    measured = calibration.latency_s if part == LATENCY else calibration.cameras
+    done = ", ".join(name for name in site.rig.camera_names if name in measured)
+    missing = [name for name in site.rig.camera_names if name not in measured]
+    seen = ", with an arm that they see (--arm)" if part == LATENCY else ""
+    return Row(
+        what,
+        Verdict.WARNING,
+        f"measured: {done}; missing: {', '.join(missing)}",
+        f"measure what is missing{seen}:",
+        f"{command} --cameras {' '.join(missing)}",
+    )
 
 
 def lab_at_rest(site: Site) -> Row | None:

@@ -19,12 +19,13 @@ from calibration.arm import load_calibration, save_calibration
 from calibration.report import ArmReport, add_to_report
 from calibration.rig_file import RIGS, load_rig
 from calibration.state import unfinished_file
-from hardware import doctor_arms, doctor_computer, doctor_ros
+from hardware import doctor_access, doctor_arms, doctor_computer, doctor_ros
 from hardware.bus import Bus
 from hardware.camera import ThreadedCamera
 from hardware.computer_load import ComputerLoad, watch_load
 from hardware.control_table import TORQUE_ENABLE
 from hardware.doctor import Doctor, Exit, examine, show
+from hardware.doctor_access import RULES
 from hardware.doctor_arms import check
 from hardware.doctor_devices import blamed, check_pedal, measure_rates, set_otherwise, slow_row
 from hardware.doctor_files import check_calibration, check_poses, lab_at_rest, read_rig, read_site
@@ -111,7 +112,7 @@ def test_a_calibration_is_ok_only_when_it_was_made(tmp_path: Path) -> None:
     def found() -> dict[str, Row]:
         site = read_site(rig, name)
         assert isinstance(site, Site)
-        return {row.what: row for row in check_calibration(site, load_calibration(path).digest())}
+        return {row.what: row for row in check_calibration(site, load_calibration(path))}
 
     rows = found()
     assert rows.keys() == {"calibration of arms", "calibration of latency"}
@@ -121,6 +122,10 @@ def test_a_calibration_is_ok_only_when_it_was_made(tmp_path: Path) -> None:
     unfinished_file(path, "cameras").unlink()
     add_to_report(path, arms={arm: ArmReport({}, (), {}) for arm in ("follower_main", "leader_main")})
     assert found().keys() == {"calibration of latency"}
+    save_calibration(path, replace(load_calibration(path), latency_s={"cam_front": 0.02}))
+    (row,) = found().values()
+    assert row.found == "measured: cam_front; missing: cam_wrist"
+    assert row.command == f"il-robot calibrate latency --rig '{name}' --cameras cam_wrist"
     save_calibration(path, replace(load_calibration(path), latency_s={"cam_front": 0.02, "cam_wrist": 0.02}))
     (row,) = found().values()
     assert row.verdict is Verdict.OK and row.found.startswith("digest ")
@@ -226,6 +231,20 @@ def test_a_pedal_that_is_none_and_a_port_that_is_none(lab: Lab, tmp_path: Path) 
     Path(lab.wiring.arms["leader_main"].port).touch()
     (row,) = check("leader_main", lab.site, reply_s=0.05)
     assert "it is not a serial port" in row.found and lab.line("leader_main: {port") in row.cure
+
+
+def test_rules_that_name_devices_come_before_a_plug(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor_access, "RULES_FOLDERS", (tmp_path, tmp_path / "none"))
+    (tmp_path / "60-other.rules").write_text('NAME="util_x"\n# SYMLINK+="il_pedal"\n')
+    row = doctor_access.missing("cam_high", Path("/dev/il_cam_high"), "hardware.yaml:3:1", [])
+    assert RULES in row.cure and ", install it, and plug it in" in row.cure and row.command == doctor_access.INSTALL
+    first_lines = doctor_access.RULES_FILE.read_text().splitlines()[:3]
+    assert row.command.replace(str(doctor_access.RULES_FILE), RULES) in first_lines[-1]
+    for other in ("/dev/video0", "/lab/devices/il_cam_high"):  # no rule of ours would name these
+        assert doctor_access.missing("cam_high", Path(other), "hardware.yaml:3:1", []).cure.startswith("plug it in")
+    shutil.copy(doctor_access.RULES_FILE, tmp_path)
+    row = doctor_access.missing("cam_high", Path("/dev/il_cam_high"), "hardware.yaml:3:1", [])
+    assert row.cure == "plug it in and switch it on" and not row.command
 
 
 def test_an_adapter_that_waits_for_more_bytes_is_named(
