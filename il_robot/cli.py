@@ -26,6 +26,7 @@ from il_robot.arguments import refuse_repeated, told_in_one_line
 from il_robot.errors import BadInput, Fault, IlRobotError, nearest, said_by_the_system
 from il_robot.leaving import leave_at_once
 from il_robot.option_help import READING, in_words
+from il_robot.screen import for_screen
 
 if TYPE_CHECKING:
     from il_robot.sim.collect import Collected
@@ -221,10 +222,10 @@ def _list(words: list[str]) -> int:
         known = max((n for n in range(len(asked)) if " ".join(asked[:n]) in groups), default=0)
         wrong = " ".join(asked[: known + 1])
         raise BadInput(f"no command {wrong!r}; {nearest(wrong, [*COMMANDS, *groups])}")
-    print("Teach a two-armed robot by puppeteering it: collect, train, evaluate, deploy, take over.\n")
+    print(for_screen("Teach a two-armed robot by puppeteering it: collect, train, evaluate, deploy, take over.") + "\n")
     for name, (_, summary) in COMMANDS.items():
         if not asked or name.startswith(f"{group} "):
-            print(f"  il-robot {name:<22} {summary}")
+            print(for_screen(summary, f"  il-robot {name:<22} "))
     print("\nil-robot COMMAND --help shows a command's options, with examples.")
     return 0 if asked or not words or set(words) & set(HELP) else 2
 

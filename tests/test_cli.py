@@ -222,3 +222,11 @@ def test_what_the_system_says_unawaited_is_one_line(
 
     monkeypatch.setattr("il_robot.cli._run", broken)
     assert said(capsys, "runs", "--json") == (code, json.dumps({"error": line}) + "\n", f"error: {line}\n")
+
+
+def test_without_a_home_nothing_is_said_above_an_error(tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if name not in ("HOME", "MPLCONFIGDIR")}
+    command = [sys.executable, "-m", "il_robot.cli", "dataset", "plot", str(tmp_path / "nowhere")]
+    done = subprocess.run(command, capture_output=True, text=True, env={**environment, "HOME": "/proc"})
+    assert done.returncode == 2
+    assert done.stderr == f"error: {tmp_path}/nowhere/zarr.json: No such file or directory: not an episode\n"

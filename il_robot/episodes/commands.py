@@ -167,10 +167,12 @@ def plot(episode: Positional[Path], /, out: Path | None = None) -> int:
 
 
 def _table(summary: DatasetSummary) -> Table:
-    table = Table(title=summary.dataset, title_justify="left", box=box.SIMPLE_HEAD)
+    table = Table(
+        title=summary.dataset, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0)
+    )
     table.caption, table.caption_justify = "missing, repeated and skipped are counted over all cameras", "left"
     table.add_column("episode", no_wrap=True)
-    for name in ("steps", "s", "Hz", "missing/repeated/skipped", "takeovers", "MB"):
+    for name in ("steps", "s", "Hz", "missing/\nrepeated/\nskipped", "take-\novers", "MB"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("outcome")
     for one in summary.episodes:

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from recorded import info_of, record, record_changed
 
+from il_robot.cli import main
 from il_robot.episodes import statistics
 from il_robot.episodes.dataset import Dataset, is_validation
 from il_robot.episodes.reader import Episode
@@ -173,3 +174,12 @@ def test_unusable_episodes_are_left_out_and_named(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "a.zarr")
     with pytest.raises(BadInput, match="none of its 2 episodes can be used"):
         Dataset(tmp_path)
+
+
+def test_what_it_holds_is_told_in_eighty_columns(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = ["sim_closed_loop_000000", "20261121T073001_244"]
+    for name in names:
+        record(tmp_path / "cube", PLAIN, 10, episode_id=name)
+    assert main(["dataset", "info", str(tmp_path / "cube")]) == 0
+    rows = [line.strip() for line in capsys.readouterr().out.splitlines() if line.strip().startswith(tuple(names))]
+    assert len(rows) == 2 and all(len(row) <= 78 and row.endswith("success") and "0/0/0" in row for row in rows)

@@ -15,7 +15,7 @@ from hardware.emulated_lab import write_lab
 from il_robot.errors import BadInput, Fault
 from il_robot_ros.before_start import check_inputs
 from il_robot_ros.graph import graph
-from il_robot_ros.launch_arguments import parse
+from il_robot_ros.launch_arguments import login, parse
 
 
 def check(name: str, *pairs: str) -> None:
@@ -133,6 +133,20 @@ def test_a_real_rig_is_there_and_well_described_before_it_starts(tmp_path: Path)
         check("teleop", f"rig:={folder}")
     (folder / "hardware.yaml").open("a").write("bauds: 1\n")
     assert "bauds" in refused("teleop", f"rig:={folder}")
+
+
+def test_a_dataset_that_could_not_be_made_is_refused_before(tmp_path: Path) -> None:
+    (tmp_path / "disk").symlink_to("/media/unplugged")
+    for dataset in (tmp_path / "disk", tmp_path / "disk" / "cube"):
+        said = f"dataset:={dataset}: {tmp_path / 'disk'} is a link to /media/unplugged, and that is not there"
+        assert refused("collect", f"dataset:={dataset}") == said
+
+
+def test_who_has_no_name_can_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 4_000_000)  # as in a container that was given one
+    assert login() == "user 4000000"
 
 
 def test_ros_needs_a_place_for_its_logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

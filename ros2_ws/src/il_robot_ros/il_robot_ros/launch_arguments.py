@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from il_robot.control.execution import EXECUTIONS, PREFERENCES
 from il_robot.errors import BadInput, nearest
+from il_robot.screen import for_screen
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ def listed(arguments: Sequence[Argument]) -> str:
     typed = [f"{a.name}:={'...' if a.default is None else a.default}" for a in arguments]
     wide = max(map(len, typed))
     return "\n".join(
-        f"  {how:<{wide}}  {a.description}{' (required)' if a.default is None else ''}"
+        for_screen(f"{a.description}{' (required)' if a.default is None else ''}", f"  {how:<{wide}}  ")
         for how, a in zip(typed, arguments, strict=True)
     )
 
