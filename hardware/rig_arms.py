@@ -36,8 +36,11 @@ class RigArms(ClosingTogether):
         reply_s: float = REPLY_S,
         speed: float = SLOW_PER_S,
     ) -> None:
-        """Opens every port. ``speed`` bounds the slow moves [rad/s]. Raises Fault; nothing stays open then."""
-        self._speed = speed
+        """Opens every port. Raises Fault; nothing stays open then.
+
+        ``speed`` bounds the slow moves [rad/s], as does the slowest of the rig's joints.
+        """
+        self._speed = min(speed, float(rig.velocity.min()))
         self._rig = rig
         self._sleep = {name: np.array(arm.sleep, np.float32) for name, arm in wiring.arms.items()}
         self.arms: dict[str, DynamixelArm] = {}

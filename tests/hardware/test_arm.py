@@ -197,6 +197,20 @@ def test_closing_the_ports_or_stopping_a_move_never_drops_an_arm(aloha: Lab) -> 
     assert all(servo["Torque_Enable"] for servo in aloha.follower_bus.do("state").values())
 
 
+def test_a_slow_move_is_no_faster_than_the_slowest_joint_of_the_rig(aloha: Lab) -> None:
+    pair = aloha.rig.arms[0]
+    slower = replace(
+        pair, joints=tuple(replace(j, velocity=1.0 if j.name == "waist" else j.velocity) for j in pair.joints)
+    )
+    aloha.arms.close()
+    with RigArms(replace(aloha.rig, arms=(slower,)), aloha.wiring, aloha.calibration, REPLY_S, FAST) as arms:
+        arms.set_up()
+        began_ns = CLOCK.now_ns()
+        assert arms.go_to_start(CLOCK, seconds=0.2)
+        way = np.abs(aloha.rig.start).max()  # from 0; an eased move is pi/2 times as fast in its middle
+        assert CLOCK.now_ns() - began_ns > 0.95e9 * np.pi / 2 * way
+
+
 def test_an_arm_that_is_held_back_is_noticed(aloha: Lab) -> None:
     aloha.arms.set_up()
     aloha.follower.torque_on()
