@@ -27,6 +27,10 @@ Signal = tuple[NDArray[np.int64], Numbers]
 """(n,) stamps [ns] and (n,) values, NaN where nothing is known."""
 
 
+class ComputerBusy(Fault):
+    """Too little arrived in time to say anything, whatever there was to see."""
+
+
 @dataclass(frozen=True)
 class Lag:
     """How much later the second stream shows what the first one showed."""
@@ -59,7 +63,7 @@ def find_lag(reference: Signal, stream: Signal, longest_s: float = 0.5) -> Lag:
 
     Both are brought onto one grid of 1 ms; any scale, offset or sign between them does not matter, and what one of them
     does not know is left out. Move the target irregularly: a steady swing looks the same a period later.
-    Raises BadInput when they do not resemble each other, Fault when too little of them is known.
+    Raises BadInput when they do not resemble each other, ComputerBusy when too little of them is known.
     """
     start_ns, end_ns = max(reference[0][0], stream[0][0]), min(reference[0][-1], stream[0][-1])
     edge = round(longest_s / STEP_S)
@@ -69,7 +73,7 @@ def find_lag(reference: Signal, stream: Signal, longest_s: float = 0.5) -> Lag:
     ours, theirs = (np.interp(grid_ns - start_ns, at - start_ns, values) for at, values in (reference, stream))
     together_s = np.count_nonzero(np.isfinite(ours) & np.isfinite(theirs)) * STEP_S
     if together_s < MIN_SPAN_S:
-        raise Fault(
+        raise ComputerBusy(
             f"the computer was too busy: in {together_s:.1f} of {len(grid_ns) * STEP_S:.1f} s only did both streams "
             f"come without pauses (needed: {MIN_SPAN_S:g} s); end other programs, or watch fewer cameras at a time"
         )

@@ -145,7 +145,10 @@ def calibrate_latency(
         seconds: how long to watch, at least 4.
         out: the file to write; without it the rig's own calibration.yaml.
     """
-    from hardware.calibrate_latency import measure_latency
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from hardware.calibrate_latency import measure_latency, what_next
     from hardware.camera import ThreadedCamera
     from hardware.free_arm import free_arm
     from hardware.rig_cameras import source_of
@@ -166,7 +169,10 @@ def calibrate_latency(
             watched[settings.name] = ThreadedCamera(settings.name, source_of(settings, wiring.cameras[settings.name]))
             opened.callback(watched[settings.name].close)
         say(f"move {name} now, quickly and irregularly, for {seconds:g} s")
-        found = measure_latency(freed, watched, seconds)
+        console = Console(stderr=True)
+        with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+            row = bar.add_task("watching", total=seconds)
+            found = measure_latency(freed, watched, seconds, lambda passed_s: bar.update(row, completed=passed_s))
         say(f"that is enough; lay {name} down, it stays without torque")
     lags = {camera: lag for camera, lag in found.items() if isinstance(lag, Lag)}
     if lags:
@@ -181,8 +187,8 @@ def calibrate_latency(
             say(f"{camera}: not measured: {lag}")
     if lags:
         say(f"written: {path}, {report_of(path)}")
-    if failed := " ".join(camera for camera in found if camera not in lags):
-        raise Fault(f"not every camera was measured; again, with an arm that they see: --cameras {failed} --arm ...")
+    if again := what_next(found, arm):
+        raise Fault(again)
     return 0
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 import cv2
 import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 
-from calibration.latency import Lag, Signal, find_lag, motion
+from calibration.latency import ComputerBusy, Lag, Signal, find_lag, motion
 from hardware.arm import Arm
 from hardware.camera import Camera
 from il_robot.control.precedence import take_precedence
@@ -24,30 +24,56 @@ PROMPT_S = 0.02
 """A slower answer of the arm is left out."""
 MOVED_RAD = 1.0
 """What all joints together must move at least."""
+TOLD_EVERY_S = 0.25
 SMALL = (80, 60)
 """Images are compared at this width and height: motion survives, noise does not."""
 
 KeepOn = Callable[[], bool]
 
 
-def measure_latency(arm: Arm, cameras: Mapping[str, Camera], seconds: float) -> dict[str, Lag | IlRobotError]:
+def measure_latency(
+    arm: Arm, cameras: Mapping[str, Camera], seconds: float, watched: Callable[[float], object]
+) -> dict[str, Lag | IlRobotError]:
     """By camera: how much later its stamps are than what its images show, against the stamps of ``arm``; or why not.
 
     The arm must be moved irregularly in view of the cameras meanwhile. Raises BadInput when it hardly is, Fault when
-    it is lost.
+    it is lost. ``watched`` is told, several times a second, for how long it has been [s].
     """
-    until_s, left = time.monotonic() + seconds, threading.Event()
+    began_s, left = time.monotonic(), threading.Event()
 
     def keep_on() -> bool:
-        return time.monotonic() < until_s and not left.is_set()
+        return time.monotonic() < began_s + seconds and not left.is_set()
 
     with ThreadPoolExecutor(len(cameras) + 1) as together:
         try:
             images = {name: together.submit(_image_motion, name, camera, keep_on) for name, camera in cameras.items()}
-            reference = together.submit(_arm_motion, arm, keep_on).result()
+            moved = together.submit(_arm_motion, arm, keep_on)
+            while wait([moved], TOLD_EVERY_S).not_done:
+                watched(time.monotonic() - began_s)
+            reference = moved.result()
             return {name: _lag(reference, seen) for name, seen in images.items()}
         finally:
             left.set()  # Ctrl-C does not wait for the rest of it
+
+
+def what_next(found: Mapping[str, Lag | IlRobotError], arm: str | None) -> str | None:
+    """What to do about the cameras that were not measured, in one line; None when all were.
+
+    ``arm``: the one that was asked for, if any.
+    """
+    busy = [camera for camera, lag in found.items() if isinstance(lag, ComputerBusy)]
+    unseen = [camera for camera, lag in found.items() if not isinstance(lag, Lag | ComputerBusy)]
+    of_arm = f" --arm {arm}" if arm else ""
+    quiet = "close other programs (top shows which are busiest), then again"
+    if busy and len(busy) == len(found):
+        return f"no camera was measured: the computer was too busy; {quiet}, with the same command"
+    cures = []
+    if busy:
+        cures.append(f"the computer was too busy for {', '.join(busy)}: {quiet}: --cameras {' '.join(busy)}{of_arm}")
+    if unseen:
+        again = "again, with an arm that they see" if not busy else "the others want an arm that they see"
+        cures.append(f"{again}: --cameras {' '.join(unseen)} --arm ...")
+    return f"not every camera was measured; {'; '.join(cures)}" if cures else None
 
 
 def _lag(reference: Signal, seen: Future[Signal]) -> Lag | IlRobotError:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from calibration.capture import fit_joint, hold_still
 from calibration.joint import RAD_PER_TICK, JointCalibration
-from calibration.latency import find_lag, motion
+from calibration.latency import ComputerBusy, find_lag, motion
 from il_robot.errors import BadInput, Fault
 
 
@@ -108,7 +108,7 @@ def test_a_stream_that_stops_now_and_then_is_compared_where_it_does_not(seed: in
 
 def test_a_recording_full_of_holes_says_that_the_computer_is_too_busy() -> None:
     busy_s = np.concatenate([np.arange(0, 0.3, 0.02) + begin for begin in np.arange(0, 10, 0.7)])
-    with pytest.raises(Fault, match=r"the computer was too busy: in \d.\d of \d.\d s only"):
+    with pytest.raises(ComputerBusy, match=r"the computer was too busy: in \d.\d of \d.\d s only"):
         find_lag(sampled(np.arange(0, 10, 0.01), 0.0), sampled(busy_s[(busy_s % 1.4) < 0.3], 0.0))
 
 

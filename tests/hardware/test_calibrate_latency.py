@@ -13,9 +13,11 @@ import simplejpeg
 import yaml
 
 from calibration.arm import load_calibration
+from calibration.latency import ComputerBusy, Lag
 from calibration.report import load_report
 from calibration.rig_file import load_rig
 from hardware import calibrate_commands
+from hardware.calibrate_latency import what_next
 from hardware.camera import Captured
 from hardware.emulated_bus import EmulatedBus
 from hardware.emulated_lab import open_lab, write_lab
@@ -98,6 +100,7 @@ def test_a_late_camera_is_found_and_written(
     servo = next(s.id for s in wiring.chain(name) if s.joint == rig.arms[0].joint_names[0])
     with emulated, Scene(emulated.buses[name], servo) as scene:
         monkeypatch.setattr("hardware.rig_cameras.source_of", lambda settings, _: LateSource(settings, scene))
+        monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
         lab = str(tmp_path / "lab")
         assert calibrate_commands.calibrate_latency(rig=lab, cameras=(camera.name,), seconds=5) == 0
     found = load_calibration(tmp_path / "lab" / "calibration.yaml")
@@ -107,7 +110,9 @@ def test_a_late_camera_is_found_and_written(
     assert "lose its torque" in said[0]
     report = load_report(tmp_path / "lab" / "calibration.yaml").latency[camera.name]
     assert (report.arm, report.late_s) == (name, found.latency_s[camera.name])
-    assert f"ms late, within {1e3 * report.within_s:.0f} ms (correlation" in capsys.readouterr().out
+    shown = capsys.readouterr()
+    assert f"ms late, within {1e3 * report.within_s:.0f} ms (correlation" in shown.out
+    assert "watching" in shown.err and "%" in shown.err, "nobody waits without seeing how long"
 
 
 def test_a_camera_that_does_not_see_the_arm_is_named(
@@ -127,6 +132,18 @@ def test_a_camera_that_does_not_see_the_arm_is_named(
     assert f"{rig.cameras[0].name}: not measured: the streams resemble each other" in capsys.readouterr().out
     with pytest.raises(BadInput, match="has no arm 'follower_lft'"):
         calibrate_commands.calibrate_latency(rig=str(tmp_path / "lab"), arm="follower_lft")
+
+
+def test_each_reason_for_a_camera_not_measured_has_its_own_cure() -> None:
+    measured, unseen, busy = Lag(0.06, 0.002, 0.97), BadInput("was the target in view?"), ComputerBusy("too busy")
+    assert what_next({"a": measured}, None) is None
+    told = what_next({"a": busy, "b": busy}, None)
+    assert told and "the computer was too busy; close other programs" in told and told.endswith("with the same command")
+    assert "--arm" not in told and "see" not in told
+    told = what_next({"a": busy, "b": measured}, "follower_right")
+    assert told and told.endswith("then again: --cameras a --arm follower_right")
+    told = what_next({"a": busy, "b": unseen, "c": measured}, None)
+    assert told and "then again: --cameras a; the others want an arm that they see: --cameras b --arm ..." in told
 
 
 @pytest.mark.parametrize("command", ["arms", "grippers", "cameras", "latency"])
