@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from calibration.capture import fit_joint, hold_still
 from calibration.joint import RAD_PER_TICK, JointCalibration
-from calibration.latency import ComputerBusy, find_lag, motion
+from calibration.latency import WITHIN_S, ComputerBusy, find_lag, motion
 from il_robot.errors import BadInput, Fault
 
 
@@ -102,8 +102,8 @@ def test_a_stream_that_stops_now_and_then_is_compared_where_it_does_not(seed: in
         images_s = images_s[(images_s < begin) | (images_s > begin + 0.4)]
         arm_s = arm_s[(arm_s < begin + 0.2) | (arm_s > begin + 0.5)]
     found = find_lag(sampled(arm_s, 0.0), sampled(images_s, lag_s))
-    assert found.seconds == pytest.approx(lag_s, abs=0.004)
-    assert found.within_s < 0.01
+    assert found.seconds == pytest.approx(lag_s, abs=0.001)
+    assert found.within_s <= WITHIN_S, "parts with holes may say less than the whole does"
 
 
 def test_a_recording_full_of_holes_says_that_the_computer_is_too_busy() -> None:
