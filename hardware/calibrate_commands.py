@@ -170,7 +170,7 @@ def calibrate_latency(
             opened.callback(watched[settings.name].close)
         say(f"move {name} now, quickly and irregularly, for {seconds:g} s")
         console = Console(stderr=True)
-        with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        with Progress(console=console, transient=True, disable=not console.is_terminal, refresh_per_second=4) as bar:
             row = bar.add_task("watching", total=seconds)
             found = measure_latency(freed, watched, seconds, lambda passed_s: bar.update(row, completed=passed_s))
         say(f"that is enough; lay {name} down, it stays without torque")
