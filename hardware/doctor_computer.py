@@ -15,7 +15,7 @@ from pathlib import Path
 from hardware.findings import Row, Verdict
 from il_robot.control.precedence import take_precedence
 from il_robot.episodes.location import local_folder
-from il_robot.errors import BadInput
+from il_robot.errors import BadInput, said_by_the_system
 
 PROBE_BYTES = 32 * 1024 * 1024
 FAST_MB_S, SLOW_MB_S = 60, 25
@@ -45,6 +45,12 @@ def check(dataset: Path) -> Iterator[Row]:
 
 def _existing(folder: Path) -> Path:
     """The folder itself or the nearest one above it that is there. Raises BadInput when that is no folder."""
+    try:
+        folder.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass  # what is above it says more
+    except OSError as error:
+        raise BadInput(str(said_by_the_system(error))) from None
     there = next(path for path in (folder.absolute(), *folder.absolute().parents) if os.path.lexists(path))
     if not there.is_dir():
         raise BadInput(f"{there}: not a folder; a dataset is one")

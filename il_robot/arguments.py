@@ -18,6 +18,11 @@ from il_robot.errors import BadInput, nearest
 
 _POSITIONAL = get_args(tyro.conf.Positional[int])[1]
 _KINDS = {"int": "a whole number", "float": "a number"}
+_SEVERAL = {
+    "[INT ...]": "whole numbers are needed",
+    "[FLOAT ...]": "numbers are needed",
+    "[PATH ...]": "paths are needed, and one is empty",
+}
 
 
 @contextmanager
@@ -50,7 +55,7 @@ def _said(event: parse.ParseErrorEvent, function: Callable[..., Any]) -> str | N
     """One line; None for what is rare enough to be left to tyro."""
     match event:
         case parse.InstantiationFailure(message=message, argument=argument) if argument is not None:
-            return _unusable(message, _name(argument))
+            return _unusable(message, _name(argument), argument.lowered.metavar or "")
         case parse.InvalidChoice(argument=argument, value=value, choices=choices):
             return f"{_name(argument)} {value}: {nearest(value, choices)}"
         case parse.BadValue(argument=argument):
@@ -65,8 +70,10 @@ def _said(event: parse.ParseErrorEvent, function: Callable[..., Any]) -> str | N
     return None
 
 
-def _unusable(message: str, name: str) -> str:
+def _unusable(message: str, name: str, metavar: str) -> str:
     plain = re.sub(r"\x1b\[[0-9;]*m", "", message)
+    if metavar in _SEVERAL and (several := re.search(r"valid parse for arguments: \[(.*)\]", plain)):
+        return f"{name} {several[1].replace(',', '')}: {_SEVERAL[metavar]}"
     value = re.search(r"base 10: '(.*)'|to float: '(.*)'", plain)
     given = "" if value is None else " " + next(group for group in value.groups() if group is not None)
     if "invalid literal for int" in plain:

@@ -69,6 +69,8 @@ def test_the_overview_lists_every_command(capsys: pytest.CaptureFixture[str]) ->
         (["launch", "deploy", "dataset:=x", "policy:=/nowhere"], ["policy:=/nowhere", "run of il-robot train"]),
         (["launch", "replay", "dataset:=x", "episode:=/nowhere"], ["episode:=/nowhere", "*.zarr"]),
         (["train", "act", "x", "--out", "y", "--steps", "ten"], ["--steps ten: a whole number is needed"]),
+        (["train", "act", "x", "--out", "y", "--seeds", "1", "a"], ["--seeds '1' 'a': whole numbers are needed"]),
+        (["dataset", "merge", "x", "", "--out", "y"], ["SOURCES 'x' '': paths are needed, and one is empty"]),
         (["train", "act", "x", "--out", "y", "--learning-rate", "a"], ["--learning-rate a: a number is needed"]),
         (["train", "atc", "x", "--out", "y"], ["POLICY atc", "did you mean 'act'"]),
         (["train", "act", "x"], ["missing: --out; usage: il-robot train POLICY DATASETS --out OUT [OPTIONS]"]),

@@ -416,7 +416,7 @@ def test_a_folder_that_is_not_there_yet_is_judged_by_its_disk(tmp_path: Path) ->
 
 def test_what_is_no_folder_cannot_be_recorded_to(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    for dataset in (tmp_path / "file", tmp_path / "file" / "data", Path("s3://bucket/data")):
+    for dataset in (tmp_path / "file", tmp_path / "file" / "data", Path("s3://bucket/data"), tmp_path / ("n" * 300)):
         row = next(doctor_computer.check(dataset))
         assert row.verdict is Verdict.FAULT and "--dataset" in row.cure
 
