@@ -17,6 +17,7 @@ import torch
 from il_robot.errors import BadInput
 from il_robot.policies.catalogue import Network
 from il_robot.policies.network import Loss
+from il_robot.stopping import StopRequest
 from il_robot.training.checkpoint import load_tensors, save_tensors, weights_path
 from il_robot.training.curves import draw_curves
 from il_robot.training.distributed import ALONE, World
@@ -26,7 +27,6 @@ from il_robot.training.journal import CURVE, Averages, Journal, Listener, read_m
 from il_robot.training.loader import Choice, batches
 from il_robot.training.optimiser import Optimiser, learning_rate
 from il_robot.training.recipe import Recipe
-from il_robot.training.stopping import StopRequest
 from il_robot.training.stopwatch import Stopwatch
 from il_robot.training.study import memorise, prepare
 from il_robot.training.validation import validation_loss

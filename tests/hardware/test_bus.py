@@ -241,11 +241,11 @@ def test_a_port_that_is_not_there_is_a_fault_also_after_trying_to_open_it(bus: B
     emulated.do("unplug")
     with pytest.raises(Fault, match="cannot open"):
         bus.reopen()
-    with pytest.raises(Fault, match="not open"):
+    with pytest.raises(Fault, match="lost: its adapter went away"):
         bus.sync_read(IDS, FIRST, LAST)
-    with pytest.raises(Fault, match="not open"):
+    with pytest.raises(Fault, match="lost: its adapter went away"):
         bus.sync_write(table.GOAL_POSITION, {1: 1000})
-    with pytest.raises(Fault, match="not open"):
+    with pytest.raises(Fault, match="lost: its adapter went away"):
         bus.read(1, table.PRESENT_POSITION)
 
 
