@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from calibration.latency import ComputerBusy, Lag, Signal, find_lag, motion
 from hardware.arm import Arm
 from hardware.camera import Camera
+from hardware.computer_load import CURE
 from il_robot.control.precedence import take_precedence
 from il_robot.control.rate import DeadlineLoop, SystemClock
 from il_robot.errors import BadInput, Fault, IlRobotError
@@ -64,12 +65,13 @@ def what_next(found: Mapping[str, Lag | IlRobotError], arm: str | None) -> str |
     busy = [camera for camera, lag in found.items() if isinstance(lag, ComputerBusy)]
     unseen = [camera for camera, lag in found.items() if not isinstance(lag, Lag | ComputerBusy)]
     of_arm = f" --arm {arm}" if arm else ""
-    quiet = "close other programs (top shows which are busiest), then again"
     if busy and len(busy) == len(found):
-        return f"no camera was measured: the computer was too busy; {quiet}, with the same command"
+        return f"no camera was measured: the computer was too busy; {CURE}, then again, with the same command"
     cures = []
     if busy:
-        cures.append(f"the computer was too busy for {', '.join(busy)}: {quiet}: --cameras {' '.join(busy)}{of_arm}")
+        cures.append(
+            f"the computer was too busy for {', '.join(busy)}: {CURE}, then again: --cameras {' '.join(busy)}{of_arm}"
+        )
     if unseen:
         again = "again, with an arm that they see" if not busy else "the others want an arm that they see"
         cures.append(f"{again}: --cameras {' '.join(unseen)} --arm ...")

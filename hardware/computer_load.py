@@ -12,7 +12,7 @@ LATE_SHARE = 0.05
 """A computer that wakes more often than so more than half a period late cannot judge a camera's rate."""
 QUEUE_PER_CORE = 1.5
 """Programs that want a core at the same time, for each core."""
-CURE = "close other programs (top shows which are busiest), then the same again"
+CURE = "close other programs (top shows which are busiest)"
 
 
 @dataclass(frozen=True)

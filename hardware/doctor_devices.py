@@ -112,7 +112,7 @@ def blamed(name: str, site: Site, together: Row, by_itself: Row | None, load: Co
         why = "the computer is too busy" if load.busy else "this computer draws its pictures"
         fewer = f", or write a lower rate_hz at {site.line('cameras', name, 'rate_hz')}" if is_emulated(wired) else ""
         again = f"il-robot doctor --rig {quote(site.name)}"
-        return Row(name, together.verdict, f"{together.found}; {why}: {load}", f"{CURE}{fewer}:", again)
+        return Row(name, together.verdict, f"{together.found}; {why}: {load}", f"{CURE}{fewer}; then again:", again)
     if by_itself is not None and by_itself.verdict is Verdict.OK:
         found = f"{together.found}; alone {by_itself.found.partition(',')[0]}"
         wire = "plug it into another USB controller (lsusb -t shows them), not into a hub with other cameras"
