@@ -74,16 +74,16 @@ def test_a_lab_whose_bus_is_killed_goes_on_with_the_others_and_can_bring_it_back
         said = running.stdout.readline()
         assert said.startswith("the emulated bus follower_main ended: it was killed (signal 9)")
         assert f"il-robot emulate hand {lab} plug --arm follower_main" in said
-        assert ask(lab, "open", None, 1.0) == "open: leader_main"
+        assert ask(lab, "open") == "open: leader_main"
         with pytest.raises(BadInput, match="follower_main: its emulated bus has ended; `plug` brings it back"):
-            ask(lab, "open", "follower_main", 1.0)
+            ask(lab, "open", "follower_main")
         for _ in range(2):
-            ask(lab, "plug", "follower_main", 1.0)
-            assert ask(lab, "open", "follower_main", 1.0) == "open: follower_main"
+            ask(lab, "plug", "follower_main")
+            assert ask(lab, "open", "follower_main") == "open: follower_main"
             with contextlib.closing(Bus(str(lab / "devices" / "follower_main"))) as bus:
                 assert bus.ping(1) is not None
         for _ in range(2):
-            ask(lab, "unplug", "follower_main", 1.0)
+            ask(lab, "unplug", "follower_main")
             assert not (lab / "devices" / "follower_main").exists()
         running.send_signal(signal.SIGINT)
         assert running.wait(20) == 0
