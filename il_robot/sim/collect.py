@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -100,7 +101,8 @@ def _demonstrate(dataset: Path, world: World, seed: int, style: Style, collected
     info = _facts(world, seed, style)
     # Faster than real time the disk may fall behind for a moment: the whole episode may wait for it.
     writer = EpisodeWriter.create(dataset, info, episode_id=f"sim_{style}_{seed:06d}", queue_steps=EPISODE_STEPS + 1)
-    try:
+    with ExitStack() as thrown_away:
+        thrown_away.callback(writer.discard)
         outcome = rollout.run(
             world,
             expert.act,
@@ -110,13 +112,10 @@ def _demonstrate(dataset: Path, world: World, seed: int, style: Style, collected
             on_step=_recorder(writer, rig),
             until=lambda: expert.done,
         )
-    except BaseException:
-        writer.discard()
-        raise
-    if not outcome.held:
-        writer.discard()
-        collected.failed.append(outcome)
-        return
+        if not outcome.held:
+            collected.failed.append(outcome)
+            return
+        thrown_away.pop_all()
     collected.kept.append(writer.close(outcome="success"))
     collected.steps += outcome.steps
 

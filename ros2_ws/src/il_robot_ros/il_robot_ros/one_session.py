@@ -12,6 +12,7 @@ import socket
 import struct
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import rclpy
@@ -45,13 +46,11 @@ def claim_session(processes: Sequence[Process]) -> socket.socket:
     """The right to start these processes; it lasts until the socket is closed. Raises BadInput when another session,
     or anybody else who publishes what they publish, is in this ROS domain."""
     domain = ros_domain()
-    claim = _claim(f"\0il-robot session in ROS domain {domain}", domain)
-    try:
+    with ExitStack() as given_back:
+        claim = given_back.enter_context(_claim(f"\0il-robot session in ROS domain {domain}", domain))
         if other := _publisher(load_rig(str(processes[0].parameters["rig"]))):
             raise BadInput(f"another session runs in ROS domain {domain}: {other}; {CURE}")
-    except BaseException:
-        claim.close()
-        raise
+        given_back.pop_all()
     return claim
 
 
