@@ -5,24 +5,22 @@ The file is ``calibration.yaml`` beside the rig's ``rig.yaml``; its digest goes 
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
 from calibration.gripper import GripperCalibration
 from calibration.intrinsics import CameraIntrinsics
 from calibration.joint import JointCalibration
+from calibration.whole_file import write_yaml
 from il_robot import strict_yaml
-from il_robot.errors import BadInput, Fault, nearest
+from il_robot.errors import BadInput, nearest
 from il_robot.types import Floats
 
 Ticks = NDArray[np.int64]
@@ -108,7 +106,7 @@ def load_calibration(path: Path) -> RigCalibration:
 
 def save_calibration(path: Path, calibration: RigCalibration) -> None:
     """Raises Fault when it cannot be written."""
-    write_whole(path, asdict(calibration))
+    write_yaml(path, asdict(calibration))
 
 
 def update_calibration(
@@ -121,19 +119,3 @@ def update_calibration(
     calibration = change(load_calibration(path) if path.exists() else start)
     save_calibration(path, calibration)
     return calibration
-
-
-def write_whole(path: Path, data: dict[str, Any]) -> None:
-    """Writes YAML in one piece: a crash, a power cut or a full disk leaves the old file. Raises Fault."""
-    fresh = path.with_suffix(".new")
-    try:
-        with fresh.open("w", encoding="utf-8") as file:
-            yaml.safe_dump(data, file, sort_keys=False, default_flow_style=None, width=120)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            fresh.unlink()
-        before = "; the file of before is still there" if path.exists() else ""
-        raise Fault(f"{path}: {error.strerror}{before}") from None

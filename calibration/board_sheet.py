@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 from pathlib import Path
 
@@ -11,7 +10,8 @@ import numpy as np
 from PIL import Image
 
 from calibration.camera import Board
-from il_robot.errors import BadInput, Fault
+from calibration.whole_file import write_bytes
+from il_robot.errors import BadInput
 
 A4_MM = (297, 210)
 PX_PER_MM = 10
@@ -30,14 +30,7 @@ def write_sheet(path: Path, board: Board) -> None:
     dpi = PX_PER_MM * MM_PER_INCH
     written = io.BytesIO()
     Image.fromarray(_drawn(board)).convert("1").save(written, path.suffix[1:], dpi=(dpi, dpi), resolution=dpi)
-    fresh = path.with_suffix(".new")
-    try:
-        fresh.write_bytes(written.getvalue())
-        fresh.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            fresh.unlink()
-        raise Fault(f"{path}: {error.strerror}") from None
+    write_bytes(path, written.getvalue())
 
 
 def _drawn(board: Board) -> np.ndarray:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from calibration.arm import write_whole
 from calibration.camera import Board, BoardView
 from calibration.state import kept_in
+from calibration.whole_file import write_yaml
 from il_robot.rig import Camera
 
 
@@ -72,6 +72,6 @@ class CamerasProgress:
     def save(self, path: Path) -> None:
         """Writes it; without any camera there is no file. Raises Fault."""
         if self.cameras:
-            write_whole(path, asdict(self))
+            write_yaml(path, asdict(self))
         else:
             path.unlink(missing_ok=True)

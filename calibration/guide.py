@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.arm import ArmCalibration, RigCalibration, write_whole
+from calibration.arm import ArmCalibration, RigCalibration
 from calibration.capture import Read, disagreement, fit_gripper, fit_joint, hold_still
 from calibration.gripper import GripperCalibration
 from calibration.pose_check import CLOSED, OPEN, Doubt, PoseCheck
 from calibration.report import ArmReport
 from calibration.state import kept_in
+from calibration.whole_file import write_yaml
 from il_robot import strict_yaml
 from il_robot.errors import BadInput, nearest
 from il_robot.rig import Rig
@@ -91,7 +92,7 @@ class Progress:
         return kept_in(path, cls)
 
     def save(self, path: Path) -> None:
-        write_whole(path, asdict(self))
+        write_yaml(path, asdict(self))
 
 
 def steps_of(prior: ArmCalibration, poses: Poses) -> dict[str, str]:

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from calibration.arm import write_whole
+from calibration.whole_file import write_yaml
 from il_robot import strict_yaml
 from il_robot.errors import BadInput
 
@@ -79,7 +79,7 @@ def load_report(calibration: Path) -> Report:
 def add_to_report(calibration: Path, **parts: Any) -> Report:
     """Writes these fields of :class:`Report`, the rest stays. Raises BadInput or Fault."""
     report = replace(load_report(calibration), **parts)
-    write_whole(report_of(calibration), asdict(report))
+    write_yaml(report_of(calibration), asdict(report))
     return report
 
 
