@@ -53,9 +53,7 @@ class EmulatedPedal(Closing):
     def send(self, line: bytes) -> None:
         """Any line, right or wrong, onto the wire; lost when nobody reads and the wire is full, as on a real one."""
         with self._wire:
-            if self._pedal_end >= 0 and not self._muted:
-                with contextlib.suppress(BlockingIOError):
-                    os.write(self._pedal_end, line)
+            self._write(line)
 
     def mute(self) -> None:
         """Power stays, but nothing is sent any more."""
@@ -78,10 +76,17 @@ class EmulatedPedal(Closing):
             raise BadInput(f"pedal button {button}: allowed: 0..{BUTTON_COUNT - 1}")
         with self._wire:
             self._held = self._held | 1 << button if down else self._held & ~(1 << button)
-        self.send(b"%c%d\n" % (b"+" if down else b"-", button))
+            self._write(b"%c%d\n" % (b"+" if down else b"-", button))
+
+    def _write(self, line: bytes) -> None:
+        """Onto the wire, by whoever holds it: a heartbeat read before an edge must not be sent after it."""
+        if self._pedal_end >= 0 and not self._muted:
+            with contextlib.suppress(BlockingIOError):
+                os.write(self._pedal_end, line)
 
     def _beat(self, heartbeat_s: float) -> None:
         while True:
-            self.send(b"=%x\n" % self._held)
+            with self._wire:
+                self._write(b"=%x\n" % self._held)
             if self._unplugged.wait(heartbeat_s):
                 return

@@ -189,6 +189,17 @@ def test_a_replugged_pedal_opens_again(tmp_path: Path) -> None:
         assert not link.is_symlink()
 
 
+def test_a_heartbeat_never_says_what_an_edge_has_ended(tmp_path: Path) -> None:
+    """Failed on most runs while the emulated pedal read its buttons before it had the wire."""
+    with EmulatedPedal(tmp_path / "pedal", heartbeat_s=0.0003) as emulated:
+        pedal = SerialPedal(str(emulated.link))
+        for _ in range(200):
+            emulated.tap(0)
+            assert edges(pedal, 2) == [(0, True), (0, False)]
+        assert edges(pedal, 0) == []
+        pedal.close()
+
+
 def test_a_keyboard_needs_a_terminal(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for path, cause in ((tmp_path / "none", "no terminal"), (tmp_path / "file", "not a terminal")):
