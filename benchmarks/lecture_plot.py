@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lecture_cells import OBSERVATIONS, STYLES, Row, Table
+from lecture_cells import OBSERVATIONS, ROWS, STYLES, Row, Table
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
@@ -50,28 +50,31 @@ def lecture(table: Table, row: str) -> int | None:
 
 
 def draw(tables: Mapping[Table, Sequence[Result]], file: Path) -> None:
-    """Transfer and held with their intervals, a panel for each table."""
-    most = max((len(results) for results in tables.values()), default=1)
+    """Transfer and held with their intervals: a panel for each table, a line for each row that any of them has."""
+    found = {one.row.name for results in tables.values() for one in results}
+    places = {name: place for place, name in enumerate(row.name for row in ROWS if row.name in found)}
     columns = max(1, len(tables))
-    figure = Figure(figsize=(1.5 + 3.6 * columns, 1.2 + 0.34 * most), layout="constrained")
-    panels = figure.subplots(1, columns, squeeze=False)[0]
+    figure = Figure(figsize=(1.6 + 2.8 * columns, 1.2 + 0.34 * len(places)), layout="constrained")
+    panels = figure.subplots(1, columns, squeeze=False, sharey=True)[0]
     for axes, (table, results) in zip(panels, tables.items(), strict=False):
-        _panel(axes, table, results)
+        _panel(axes, table, results, places)
+    panels[0].set_yticks(range(len(places)), list(places), fontsize=8)
+    panels[0].set_ylim(len(places) - 0.5, -0.5)
     figure.legend(
         *panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8, frameon=False
     )
     figure.savefig(file, dpi=120)
 
 
-def _panel(axes: Axes, table: Table, results: Sequence[Result]) -> None:
+def _panel(axes: Axes, table: Table, results: Sequence[Result], places: Mapping[str, int]) -> None:
     for offset, what in ((-0.14, "transfer"), (0.14, "held")):
         shares = [one.reached(what) for one in results]
-        places = [number + offset for number in range(len(results))]
+        heights = [places[one.row.name] + offset for one in results]
         spread = [[one.rate - one.low for one in shares], [one.high - one.rate for one in shares]]
         rates = [one.rate for one in shares]
-        axes.errorbar(rates, places, xerr=spread, fmt="o", ms=4, lw=1.3, color=COLOURS[what], label=what)
-    told = [(number, lecture(table, one.row.name)) for number, one in enumerate(results)]
-    known = [(percent / 100, number) for number, percent in told if percent is not None]
+        axes.errorbar(rates, heights, xerr=spread, fmt="o", ms=4, lw=1.3, color=COLOURS[what], label=what)
+    told = [(places[one.row.name], lecture(table, one.row.name)) for one in results]
+    known = [(percent / 100, place) for place, percent in told if percent is not None]
     axes.plot(
         [share for share, _ in known],
         [place for _, place in known],
@@ -81,9 +84,8 @@ def _panel(axes: Axes, table: Table, results: Sequence[Result]) -> None:
         ms=5,
         label="transfer in the lecture, from images",
     )
-    axes.set(xlim=(-0.03, 1.03), ylim=(len(results) - 0.5, -0.5))
+    axes.set_xlim(-0.03, 1.03)
     axes.set_title(f"{STYLES[table.style]}, {OBSERVATIONS[table.observation]}", fontsize=10)
-    axes.set_yticks(range(len(results)), [one.row.name for one in results], fontsize=8)
     axes.xaxis.set_major_formatter(PercentFormatter(1))
     axes.tick_params(axis="x", labelsize=8)
     axes.grid(alpha=0.3)
