@@ -8,6 +8,7 @@ setup(
     name="il_robot_ros",
     version="0.1.0",
     packages=["il_robot_ros"],
+    package_data={"il_robot_ros": ["*.xml"]},
     data_files=[
         ("share/ament_index/resource_index/packages", ["resource/il_robot_ros"]),
         ("share/il_robot_ros", ["package.xml"]),

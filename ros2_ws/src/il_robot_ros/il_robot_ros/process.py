@@ -23,6 +23,7 @@ from rclpy.utilities import try_shutdown
 
 from il_robot.control.rate import SWITCH_S
 from il_robot.errors import Fault, IlRobotError
+from il_robot_ros.transport import share_no_memory
 
 PATIENCE_S = 1.0
 """How long a thread may take to see that it is to stop."""
@@ -105,6 +106,7 @@ def run(name: str, make: Callable[[Node, Life], object], executor: Callable[[], 
     life = Life()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: life.stop())
+    share_no_memory()
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     node = Node(name)
     work: object = None
