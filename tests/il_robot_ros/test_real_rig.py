@@ -105,6 +105,8 @@ def test_teleop_refuses_a_far_leader_holds_without_its_pedal_and_sleeps_without_
         assert_latencies_are_told(diagnostics, lab.rig)
         nice = {node: os.getpriority(os.PRIO_PROCESS, run.process(node)) for node in ("arms", "control", "cameras")}
         assert nice["cameras"] > nice["arms"] == nice["control"], "cameras give way"
+        shared = [node for node in ("arms", "control", "pedal") if "/dev/shm/fastrtps_" in memory_of(run.process(node))]
+        assert shared == [], "a process that is killed must not take along what these wait for"
         lab.hands.aside = 0.3  # further in a moment than a follower may go
         counted = diagnostics.until("control", lambda said: int(said["gate_VELOCITY"]) > 0)
         lab.hands.aside = 0.0
@@ -121,6 +123,11 @@ def test_teleop_refuses_a_far_leader_holds_without_its_pedal_and_sleeps_without_
             lab.hands.aside = 0.0
             run.wait_for("hold ended")
             assert_a_killed_control_holds_then_sleeps(lab, run)
+
+
+def memory_of(process: int) -> str:
+    """What it has mapped."""
+    return Path(f"/proc/{process}/maps").read_text()
 
 
 def assert_a_killed_control_holds_then_sleeps(lab: Lab, run: Launched) -> None:

@@ -80,4 +80,4 @@ class CamerasNode:
 
 def main() -> None:
     os.nice(GIVES_WAY)
-    sys.exit(process.run("cameras", CamerasNode))
+    sys.exit(process.run("cameras", CamerasNode, images=True))

@@ -142,4 +142,4 @@ class PolicyNode:
 
 
 def main() -> None:
-    sys.exit(process.run("policy", PolicyNode))
+    sys.exit(process.run("policy", PolicyNode, images=True))

@@ -93,20 +93,27 @@ class Life:
             thread.join(timeout_s)
 
 
-def run(name: str, make: Callable[[Node, Life], object], executor: Callable[[], Executor] = EventsExecutor) -> int:
+def run(
+    name: str,
+    make: Callable[[Node, Life], object],
+    executor: Callable[[], Executor] = EventsExecutor,
+    images: bool = False,
+) -> int:
     """Run the node ``name`` until it is told to stop; the exit code.
 
     The events executor costs a third of the others (measured), but ``spin`` does not work in Jazzy's, only
     ``spin_once``, and it fails on callbacks that want a message's info.
 
     ``make`` connects what the process does to the node; if the result has a ``close`` method, it is called
-    before the node is gone.
+    before the node is gone. ``images``: it sends or takes them, for which it may share memory with others
+    (transport.py); who drives the arms never does.
     """
     sys.setswitchinterval(SWITCH_S)
     life = Life()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: life.stop())
-    share_no_memory()
+    if not images:
+        share_no_memory()
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     node = Node(name)
     work: object = None

@@ -241,4 +241,4 @@ def _told(losses: Mapping[str, Losses]) -> str:
 
 
 def main() -> None:
-    sys.exit(process.run("recorder", RecorderNode, SingleThreadedExecutor))
+    sys.exit(process.run("recorder", RecorderNode, SingleThreadedExecutor, images=True))

@@ -245,4 +245,4 @@ class SimNode:
 
 
 def main() -> None:
-    sys.exit(process.run("sim", SimNode))
+    sys.exit(process.run("sim", SimNode, images=True))
