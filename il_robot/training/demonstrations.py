@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from il_robot.counted import counted
 from il_robot.episodes.dataset import Dataset
 from il_robot.episodes.reader import Episode
 from il_robot.errors import BadInput
@@ -30,6 +31,10 @@ class Demonstrations:
     """The number of each training episode's dataset."""
     datasets: tuple[Path, ...]
     weights: tuple[float, ...] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    """Folder of an episode that cannot be used -> why."""
+    failures: tuple[str, ...] = ()
+    """Episodes that are left out because they are marked so."""
 
     def rig(self) -> Rig:
         """The rig that the policy is for. Raises BadInput when the data is of several and no weights were given."""
@@ -62,7 +67,7 @@ def demonstrations(datasets: Sequence[Path], weights: Sequence[float] = ()) -> D
     if len({path.resolve() for path in datasets}) < len(datasets):
         raise BadInput(f"a dataset is named twice: {', '.join(map(str, datasets))}; to see it more often use --weights")
     if weights and len(weights) != len(datasets):
-        raise BadInput(f"--weights: {len(weights)} for {len(datasets)} datasets; give one for each")
+        raise BadInput(f"--weights: {len(weights)} for {counted(len(datasets), 'dataset')}; give one for each")
     if not all(0 < weight < math.inf for weight in weights):
         raise BadInput(f"--weights {' '.join(f'{weight:g}' for weight in weights)}: allowed: above 0")
     opened = [Dataset(path) for path in datasets]
@@ -78,7 +83,15 @@ def demonstrations(datasets: Sequence[Path], weights: Sequence[float] = ()) -> D
     if not train:
         raise BadInput(f"{', '.join(map(str, datasets))}: every episode is marked a failure: nothing to imitate")
     episodes, numbers = zip(*train, strict=True)
-    return Demonstrations(episodes, tuple(validation), numbers, tuple(datasets), tuple(weights))
+    return Demonstrations(
+        episodes,
+        tuple(validation),
+        numbers,
+        tuple(datasets),
+        tuple(weights),
+        left_out={path: why for dataset in opened for path, why in dataset.left_out_paths.items()},
+        failures=tuple(e.id for dataset in opened for e in dataset.episodes if e.outcome == "failure"),
+    )
 
 
 def _kept(episodes: Sequence[Episode]) -> list[Episode]:

@@ -13,6 +13,7 @@ from rich.progress import Progress as Bar
 from rich.table import Column
 from rich.text import Text
 
+from il_robot.screen import for_screen
 from il_robot.training.checkpoint import weights_path
 from il_robot.training.loop import Progress, Result
 
@@ -30,6 +31,11 @@ def progress_bar(console: Console) -> Iterator[Bar]:
     note, left = TextColumn("{task.fields[note]}"), _TimeLeft(table_column=whole[1])
     with Bar(*columns, note, left, console=console, expand=True) as bar:
         yield bar
+
+
+def say(console: Console, line: str) -> None:
+    """Above the bar; broken between words on a terminal, as it is in a pipe."""
+    console.print(for_screen(line), soft_wrap=True, markup=False, highlight=False)
 
 
 def note(progress: Progress) -> str:

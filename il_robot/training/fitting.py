@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +12,15 @@ import torch
 from rich.console import Console
 from rich.progress import Progress as Bar
 
+from il_robot.episodes.reader import Episode
 from il_robot.errors import BadInput
 from il_robot.policies.catalogue import build
 from il_robot.policies.resnet import start_from_imagenet
+from il_robot.training.beginning import told_data, told_warm_up
 from il_robot.training.checkpoint import weights_path
 from il_robot.training.demonstrations import Demonstrations
 from il_robot.training.description import Description, write_description
-from il_robot.training.display import note, progress_bar, sum_up
+from il_robot.training.display import note, progress_bar, say, sum_up
 from il_robot.training.distributed import World
 from il_robot.training.divergence import Diverged
 from il_robot.training.frames import Frames
@@ -28,8 +30,8 @@ from il_robot.training.loop import Result, Training
 from il_robot.training.memory import keep_freed_memory, told_memory
 from il_robot.training.recipe import Recipe
 from il_robot.training.tensorboard import Board
-from il_robot.training.windows import Windows, gather
-from il_robot.types import Image
+from il_robot.training.windows import Rows, Windows, gather
+from il_robot.types import Floats, Image
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,11 @@ class Fitting:
     world: World
     tensorboard: bool
 
-    def run(self, description: Description, out: Path, resume: bool) -> Result:
-        """One run, or this process's part of it. Raises KeyboardInterrupt when it was stopped; it is saved then."""
+    def run(self, description: Description, out: Path, resume: bool, *, tell: bool = True) -> Result:
+        """One run, or this process's part of it; ``tell`` says what it learns from.
+
+        Raises KeyboardInterrupt when it was stopped; it is saved then.
+        """
         recipe = description.recipe
         keep_freed_memory()
         torch.set_num_threads(recipe.threads or torch.get_num_threads())
@@ -52,7 +57,7 @@ class Fitting:
         console = Console(quiet=not self.world.first)
         with ExitStack() as stack, told_memory(self.device, _less_memory(recipe)):
             bar = stack.enter_context(progress_bar(console))
-            training = self._training(description, out, bar, stack)
+            training = self._training(description, out, bar, stack, tell=tell)
             # Killed before its first save, a run has nothing to go on from: it begins again.
             if resume and weights_path(out, "resume").exists():
                 training.resume()
@@ -74,31 +79,53 @@ class Fitting:
             if self.world.first:
                 print(f"run {number} of {len(descriptions)}: {run.relative_to(out)}", flush=True)
             try:
-                fitted[run] = self.run(description, run, resume)
+                fitted[run] = self.run(description, run, resume, tell=number == 1)
             except Diverged as error:
                 print(f"error: {error}", file=sys.stderr)
         return fitted
 
-    def _training(self, description: Description, out: Path, bar: Bar, stack: ExitStack) -> Training:
+    def _training(self, description: Description, out: Path, bar: Bar, stack: ExitStack, *, tell: bool) -> Training:
         torch.manual_seed(description.seed)
         network = build(description.network, description.inputs)
+        train, validation = self._rows(description)
+        if tell:
+            for line in told_data(self.chosen, train, validation, description.inputs):
+                say(bar.console, line)
+        if (told := told_warm_up(description)) is not None:
+            say(bar.console, told)
         begun = weights_path(out, "resume").exists()
         if not begun and not start_from_imagenet(network, description.recipe.imagenet):
-            bar.console.print("ResNet-18 starts from random weights; --imagenet FILE starts it from torchvision's")
-        windows = self._windows(description, out, bar, validation=False)
-        looks_back = bool(self.chosen.validation) and self.world.first
-        validation = self._windows(description, out, bar, validation=True) if looks_back else None
+            say(bar.console, "ResNet-18 starts from random weights; --imagenet FILE starts it from torchvision's")
+        shares = self.chosen.shares(train)
+        learned = self._windows(description, out, bar, self.chosen.train, train, shares)
+        looked_at = None
+        if validation is not None and len(validation.starts) and self.world.first:
+            looked_at = self._windows(description, out, bar, self.chosen.validation, validation, None)
         judge = None
         rollouts = description.recipe.rollouts
         if rollouts and self.world.first:
             judge = stack.enter_context(simulated_judge(description, rollouts, self.device))
         run = (description.recipe, out, description.seed, self.device)
-        return Training(network, windows, validation, *run, world=self.world, judge=judge)
+        return Training(network, learned, looked_at, *run, world=self.world, judge=judge)
 
-    def _windows(self, description: Description, out: Path, bar: Bar, *, validation: bool) -> Windows:
+    def _rows(self, description: Description) -> tuple[Rows, Rows | None]:
+        """Of training, and of validation where there is any; of that nothing may be left."""
+        validation = self.chosen.validation
+        return (
+            gather(self.chosen.train, description.inputs),
+            gather(validation, description.inputs, needed=False) if validation else None,
+        )
+
+    def _windows(
+        self,
+        description: Description,
+        out: Path,
+        bar: Bar,
+        episodes: Sequence[Episode],
+        rows: Rows,
+        shares: Floats | None,
+    ) -> Windows:
         inputs, recipe = description.inputs, description.recipe
-        episodes = self.chosen.validation if validation else self.chosen.train
-        rows = gather(episodes, inputs)
         images: Mapping[str, Image | Frames]
         if recipe.workers:
             images = {camera.name: Frames(episodes, camera) for camera in inputs.cameras}
@@ -108,7 +135,6 @@ class Fitting:
             threads = recipe.threads or torch.get_num_threads()
             images = decode_images(episodes, inputs.cameras, out, lambda count: bar.advance(task, count), threads)
             bar.update(task, visible=False)
-        shares = None if validation else self.chosen.shares(rows)
         return Windows(rows, images, description.statistics, description.network.chunk_size, shares, inputs)
 
 

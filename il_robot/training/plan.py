@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from il_robot.counted import counted
 from il_robot.errors import BadInput, nearest
 from il_robot.policies.catalogue import PolicyName
 from il_robot.policies.inputs import CameraInput, Inputs
@@ -15,6 +16,7 @@ from il_robot.training.demonstrations import Demonstrations
 from il_robot.training.description import Data, Description, this_software
 from il_robot.training.fingerprint import fingerprint
 from il_robot.training.presets import PRESETS, Preset, PresetName
+from il_robot.training.recipe import Recipe
 from il_robot.training.settings import changed
 from il_robot.training.statistics import Statistics
 from il_robot.training.windows import check_chunk, gather
@@ -47,6 +49,7 @@ def described(policy: PolicyName, changes: Changes, demonstrations: Demonstratio
     name = changes.preset or FIRST_PRESET
     preset = preset_of(policy, name)
     network, recipe = changed(preset.network, preset.recipe, changes.settings)
+    recipe = _in_time(recipe, asked="recipe.warm_up" in changes.settings)
     rig = demonstrations.rig()
     inputs = _inputs(preset, rig, changes)
     if not demonstrations.weights:
@@ -75,6 +78,21 @@ def described(policy: PolicyName, changes: Changes, demonstrations: Demonstratio
         software=this_software(),
         preset=name,
     )
+
+
+def _in_time(recipe: Recipe, *, asked: bool) -> Recipe:
+    """A preset's warm-up is for its own steps: of few it takes a tenth, or the learning rate would never arrive.
+
+    Raises BadInput when somebody ``asked`` for a warm-up that the run is too short for.
+    """
+    if not asked:
+        return replace(recipe, warm_up=min(recipe.warm_up, recipe.steps // 10))
+    if recipe.warm_up >= recipe.steps:
+        raise BadInput(
+            f"warm_up={recipe.warm_up}: of {counted(recipe.steps, 'step')} the learning rate would never arrive; "
+            f"allowed: 0 to {recipe.steps - 1}"
+        )
+    return recipe
 
 
 def _inputs(preset: Preset, rig: Rig, changes: Changes) -> Inputs:

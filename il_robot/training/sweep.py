@@ -97,7 +97,8 @@ def _check_same(run: Path, has: Description, asked: Description) -> None:
         settings_of(one.network, one.recipe) | {"cameras": one.inputs.cameras, "history": one.inputs.history}
         for one in (has, asked)
     )
-    odd = next((path for path in ours if ours[path] != theirs[path]), None)
+    # How long a warm-up may take follows from the steps, of which there may be more now.
+    odd = next((path for path in ours if ours[path] != theirs[path] and path != "recipe.warm_up"), None)
     if odd is not None:
         raise BadInput(
             f"{run}: began with another {short_names(ours)[odd]} than this command's: other runs are still to "

@@ -13,21 +13,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from il_robot.episodes.layout import Validity
+from il_robot.counted import counted
 from il_robot.episodes.reader import Episode
 from il_robot.errors import BadInput
 from il_robot.policies.history import past
 from il_robot.policies.inputs import Inputs, state_of
 from il_robot.policies.network import Batch
-from il_robot.training.alignment import cameras_of, columns_of, joints_of, objects_of
+from il_robot.training.alignment import joints_of, objects_of
 from il_robot.training.frames import Frames
 from il_robot.training.plausible import actions_of, positions_of
 from il_robot.training.sampling import Indices, drawn_windows, which_windows
 from il_robot.training.statistics import Statistics
-from il_robot.types import Floats, Image, Mode
-
-IMITATED = (Mode.DEMONSTRATION, Mode.HUMAN)
-"""Steps worth imitating: a human drove. Never a robot's own, nor the blend of a takeover."""
+from il_robot.training.usable import hindrances
+from il_robot.types import Floats, Image
 
 
 def segment_ends(mode: NDArray[np.int8], intervention: NDArray[np.int32]) -> Indices:
@@ -73,39 +71,33 @@ class Rows:
     """The row at which a chunk that begins here must stop."""
     starts: Indices
     """Rows at which a window may begin."""
+    left_out: tuple[Mapping[str, int], ...]
+    """Of each episode: why at its other steps none begins -> at how many; each counts once."""
 
     def where(self, row: int) -> str:
         """The row in words."""
         return f"episode {self.episodes[self.episode_N[row]]} step {self.step_N[row]}"
 
 
-def usable(episode: Episode, state_TS: Floats, inputs: Inputs) -> NDArray[np.bool_]:
-    """(T,) steps at which a window may begin: a human drove, and every stream that is needed was there.
-
-    What the episode's rig does not have at all (co-training) is not needed.
-    """
-    good = np.isin(episode.mode, IMITATED) & np.isfinite(state_TS[:, columns_of(episode, inputs)]).all(-1)
-    for stream in (*episode.info.followers, *cameras_of(episode, inputs)):
-        good &= episode.validity(stream) != Validity.MISSING
-    return np.asarray(good, np.bool_)
-
-
-def gather(episodes: Sequence[Episode], inputs: Inputs) -> Rows:
-    """The rows of ``episodes``. Raises BadInput when nothing in them can be imitated."""
-    states, actions, begins, ends, good = [], [], [], [], []
+def gather(episodes: Sequence[Episode], inputs: Inputs, *, needed: bool = True) -> Rows:
+    """The rows of ``episodes``. Raises BadInput when nothing in them can be imitated, though that is ``needed``."""
+    states, actions, begins, ends, good, left_out = [], [], [], [], [], []
     offset = 0
     for episode in episodes:
         qpos_TJ = joints_of(episode, positions_of(episode), inputs)
         states.append(state_of(qpos_TJ, objects_of(episode, inputs), inputs))
         actions.append(joints_of(episode, actions_of(episode), inputs))
         ends.append(offset + segment_ends(episode.mode, episode.intervention))
-        good.append(usable(episode, states[-1], inputs))
+        bad = hindrances(episode, states[-1], inputs)
+        good.append(~np.any(list(bad.values()), axis=0))
+        left_out.append({reason: int(steps_T.sum()) for reason, steps_T in bad.items() if steps_T.any()})
         begins.append(offset + history_begins(ends[-1], good[-1]))
         offset += len(episode.qpos)
     starts = np.flatnonzero(np.concatenate(good)) if good else np.empty(0, np.int64)
-    if not len(starts):
+    if needed and not len(starts):
         names = ", ".join(episode.id for episode in episodes[:3]) or "none"
-        raise BadInput(f"nothing to imitate in {len(episodes)} episodes ({names} ...): no valid step driven by a human")
+        many = counted(len(episodes), "episode")
+        raise BadInput(f"nothing to imitate in {many} ({names} ...): no valid step driven by a human")
     lengths = [len(state) for state in states]
     return Rows(
         episodes=tuple(episode.id for episode in episodes),
@@ -116,6 +108,7 @@ def gather(episodes: Sequence[Episode], inputs: Inputs) -> Rows:
         begin_N=np.concatenate(begins),
         end_N=np.concatenate(ends),
         starts=starts,
+        left_out=tuple(left_out),
     )
 
 

@@ -47,15 +47,19 @@ def demonstrate(
     outcome: Outcome = "success",
     spoil: int | None = None,
     objects: Sequence[str] = ("cube",),
+    unseen: Sequence[int] = (),
 ) -> Path:
-    """One episode. Steps in ``missing`` have no frame of cam_high; step ``spoil`` has an action that is NaN."""
+    """One episode. Steps in ``missing`` have no frame of cam_high, those in ``unseen`` no pose of any object; step
+    ``spoil`` has an action that is NaN."""
     info = episode_info(rig, task="toy", clock="simulated")
     writer = EpisodeWriter.create(dataset, info, episode_id=name, minimum_s=1, queue_steps=10_000)
     goal = float(np.random.default_rng(len(name) + sum(map(ord, name))).uniform(-1, 1))
     for t in range(steps):
         qpos: Floats = np.full(len(rig.joints), offset + goal * t / steps, np.float32)
         pose = np.array([goal, 0, 0, 1, 0, 0, 0], np.float32)
-        seen = Observation(qpos, t * rig.period_ns, qpos, qpos, objects=dict.fromkeys(objects, pose))
+        seen = Observation(
+            qpos, t * rig.period_ns, qpos, qpos, objects=dict.fromkeys(() if t in unseen else objects, pose)
+        )
         action = qpos + np.float32(0.01 * goal)
         if t == spoil:
             action[0] = np.nan

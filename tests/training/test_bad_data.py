@@ -64,8 +64,8 @@ def test_windows_that_are_all_invalid(tmp_path: Path) -> None:
     demonstrate(tmp_path / "dark", "dark", 6, missing=range(6))
     demonstrate(tmp_path / "robot", "robot", 6, mode=lambda t: Mode.ROBOT)
     demonstrate(tmp_path / "failed", "failed", 6, outcome="failure")
-    refused("nothing to imitate in 1 episodes", tmp_path / "dark", out=tmp_path / "run", preset="tiny-image")
-    refused("nothing to imitate in 1 episodes", tmp_path / "robot", out=tmp_path / "run")
+    refused("nothing to imitate in 1 episode ", tmp_path / "dark", out=tmp_path / "run", preset="tiny-image")
+    refused("nothing to imitate in 1 episode ", tmp_path / "robot", out=tmp_path / "run")
     refused("marked a failure: nothing to imitate", tmp_path / "failed", out=tmp_path / "run")
 
 

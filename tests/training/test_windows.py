@@ -98,7 +98,7 @@ def test_statistics_are_of_the_given_rows_and_have_a_floor() -> None:
 
 def test_nothing_to_imitate_is_one_line(tmp_path: Path) -> None:
     episode = Episode(demonstrate(tmp_path, "robot", 5, mode=lambda t: Mode.ROBOT))
-    with pytest.raises(BadInput, match="nothing to imitate in 1 episodes"):
+    with pytest.raises(BadInput, match="nothing to imitate in 1 episode "):
         gather([episode], STATE)
 
 
