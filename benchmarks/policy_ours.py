@@ -64,7 +64,8 @@ class Ours:
         self._observation = Observation(scene.state_BS[0], 0, images=images, objects=poses)
 
     def train(self) -> float:
-        loss, _ = self._optimiser.step(self._batch, self._step)
+        loss, _ = self._optimiser.learn(self._batch, self._step)
+        self._optimiser.update(self._step)
         self._step += 1
         return float(loss.total)
 

@@ -110,6 +110,7 @@ class Bins(nn.Module):
     low_J: Tensor
     high_J: Tensor
     line_kn: Tensor
+    key_n: Tensor
 
     def __init__(self, config: BinsConfig, inputs: Inputs) -> None:
         super().__init__()
@@ -118,6 +119,8 @@ class Bins(nn.Module):
         width = config.width
         self.keys = key_steps(config.chunk_size, config.every)
         self.register_buffer("line_kn", lines_between(self.keys), persistent=False)
+        # As a tensor beside the weights: a list would be copied to a GPU for every batch.
+        self.register_buffer("key_n", torch.tensor(self.keys), persistent=False)
         self.tokens = ObservationTokens(inputs, config.vision, width)
         layer = (width, config.heads, config.feed_forward, config.dropout)
         self.layers = nn.ModuleList(EncoderLayer(*layer) for _ in range(config.layers))
@@ -187,11 +190,11 @@ class Bins(nn.Module):
 
     def loss(self, batch: Batch) -> Loss:
         tokens_BND = self.tokens(batch.state_BS, batch.images_BHWC)
-        place_BnJ = self.place_of(held(batch.action_BkJ, batch.pad_Bk)[:, self.keys])
+        place_BnJ = self.place_of(held(batch.action_BkJ, batch.pad_Bk)[:, self.key_n])
         logits_BnJb = self._logits(self._steps(tokens_BND, self._told(place_BnJ[:, :-1])))
         right_BnJb = self._right(place_BnJ)
         surprise_N = F.cross_entropy(logits_BnJb.flatten(0, 2), right_BnJb.flatten(0, 2), reduction="none")
-        total = valid_mean(surprise_N.view_as(place_BnJ), batch.pad_Bk[:, self.keys], batch.absent_BJ)
+        total = valid_mean(surprise_N.view_as(place_BnJ), batch.pad_Bk[:, self.key_n], batch.absent_BJ)
         return Loss(total, {"cross_entropy": total})
 
     def predict(

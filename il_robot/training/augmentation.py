@@ -5,6 +5,8 @@ Shape legend: B windows, H W image, h frames of a window's history (absent where
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
@@ -47,6 +49,12 @@ def _coloured(image_BHWC: Tensor, share: float) -> Tensor:
     result = image_BHWC.float() * bright.view(one_each)
     mean = result.mean(dim=tuple(range(1, result.dim())), keepdim=True)
     result = mean + (result - mean) * contrast.view(one_each)
-    grey = (result * torch.tensor(_GREY, device=result.device)).sum(-1, keepdim=True)
+    grey = (result * _grey(result.device)).sum(-1, keepdim=True)
     result = grey + (result - grey) * saturation.view(one_each)
     return result.round().clamp(0, 255).to(torch.uint8)
+
+
+@lru_cache
+def _grey(device: torch.device) -> Tensor:
+    """Kept there: made anew for each batch, its copy to a GPU would wait for all that was begun."""
+    return torch.tensor(_GREY, device=device)

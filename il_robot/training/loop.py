@@ -149,7 +149,10 @@ class Training:
                 since = time.perf_counter()
                 batch = next(made).to(self._device)
                 clock.got_data(since)
-                values, stopped = self._together(*self._optimiser.step(batch, self.step), stop.asked)
+                # Asked before the weights change, and only here: on a GPU each question waits for all that was begun,
+                # so the update goes on while the next batch is fetched.
+                values, stopped = self._together(*self._optimiser.learn(batch, self.step), stop.asked)
+                self._optimiser.update(self.step)
                 self._averages.add(values)
                 self._log(journal, clock)
                 self.step += 1
@@ -168,7 +171,7 @@ class Training:
         Raises Diverged where something is not finite.
         """
         mine = {"loss": loss.total, **loss.parts, "gradient": norm}
-        asked = torch.tensor(float(stop), device=self._device)
+        asked = torch.full((), float(stop), device=self._device)  # made there: a copy would wait
         measured = torch.stack([value.detach().float() for value in (*mine.values(), asked)])
         *means, anybody = self._world.mean(measured).tolist()
         if not np.isfinite(means).all():

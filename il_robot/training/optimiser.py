@@ -7,6 +7,7 @@ averaged, so the update is that of the whole batch however it was cut.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import cast
@@ -74,7 +75,7 @@ class Optimiser:
             self._parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
         )
         learner: nn.Module = _Learner(network, recipe, device)
-        self._together = DistributedDataParallel(learner) if world.size > 1 else None
+        self._together = _in_step(learner) if world.size > 1 else None
         learner = self._together or learner
         # Dynamic shapes would only be needed for a last, smaller batch; there is none.
         self._loss = cast(Callable[[Batch], Loss], torch.compile(learner, dynamic=False) if recipe.compile else learner)
@@ -84,21 +85,22 @@ class Optimiser:
         """The network with averaged weights; the same object all along."""
         return cast(Network, self._averaged.module)
 
-    def step(self, batch: Batch, step: int) -> tuple[Loss, Tensor]:
-        """One update from this process's part of a batch.
+    def learn(self, batch: Batch, step: int) -> tuple[Loss, Tensor]:
+        """The gradient of this process's part of a batch, averaged over all; no weight changes before :meth:`update`.
 
-        Returns its loss and the gradient's norm; on a loss that is not finite nothing is changed.
+        Returns its loss and the gradient's norm, of which one may not be finite.
         """
-        for group in self._adam.param_groups:
-            group["lr"] = learning_rate(self.recipe, step)
         self.network.train()
         self._adam.zero_grad(set_to_none=True)
         loss = _mean([self._learn(shard, step, number) for number, shard in enumerate(self._shards(batch))])
-        norm = torch.nn.utils.clip_grad_norm_(self._parameters, self.recipe.clip)
-        if torch.isfinite(loss.total + norm):  # one question: on a GPU each waits for all that was asked before
-            self._adam.step()
-            self._averaged.update_parameters(self.network)
-        return loss, norm
+        return loss, torch.nn.utils.clip_grad_norm_(self._parameters, self.recipe.clip)
+
+    def update(self, step: int) -> None:
+        """Changes the weights, and the average of them, by the gradient that was learned last; it must be finite."""
+        for group in self._adam.param_groups:
+            group["lr"] = learning_rate(self.recipe, step)
+        self._adam.step()
+        self._averaged.update_parameters(self.network)
 
     def _remember(self, average: PARAM_LIST, newest: PARAM_LIST, count: Tensor | int) -> None:
         """The average of ever more of the past, until it is the recipe's share: random first weights are soon gone."""
@@ -156,6 +158,20 @@ class Optimiser:
             self._adam.state[parameter] = {
                 key: _placed(value, parameter) for key, value in _below(f"adam.{name}.", tensors).items()
             }
+
+
+def _in_step(learner: nn.Module) -> DistributedDataParallel:
+    """``learner`` with its gradients averaged over all processes, which begin with the first one's weights and buffers.
+
+    No step changes a buffer (batch norm is frozen, and what is prepared or memorised is so by the same windows), so
+    none is sent again before each. Torch has two names for that option, from 2.13 on and before; the attribute is in
+    all of them.
+    """
+    # Said of convolutions with one pixel, where the order of channels and pixels is the same either way.
+    warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides", UserWarning)
+    together = DistributedDataParallel(learner)
+    together.broadcast_buffers = False
+    return together
 
 
 def _placed(value: Tensor, parameter: Tensor) -> Tensor:
