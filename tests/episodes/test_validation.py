@@ -255,12 +255,26 @@ def test_unreadable_and_incomplete_episodes_are_findings(tmp_path: Path) -> None
     assert [(one.episode, one.kind) for one in validate_dataset(tmp_path)] == [("b", "incomplete"), ("c", "unreadable")]
 
 
+def test_an_objects_pose_that_is_not_known_is_found(tmp_path: Path) -> None:
+    def blind(t: int, step: Step, frames: dict[str, Frame | None]) -> Step:
+        seen = step.observation
+        pose = np.full(7, np.inf if t == 20 else 1, np.float32)
+        return replace(step, observation=replace(seen, objects={} if 7 <= t < 10 else {"cube": pose}))
+
+    found = [one for one in validate_episode(record_changed(tmp_path, blind)) if one.stream == "cube"]
+    assert kinds(found) == {("nan", "cube", 7, 9), ("nan", "cube", 20, 20)}
+    assert {one.first: one.text.split(":")[0] for one in found} == {
+        7: "its pose is not known",
+        20: "its pose is infinite",
+    }
+
+
 def test_the_commands_tell_scripts_by_exit_code_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = record(tmp_path, info_of(TWO), 60, episode_id="a")
     assert commands.validate(tmp_path) == 0
     assert "no fault found" in capsys.readouterr().out
     assert commands.info(tmp_path) == 0
-    assert "1 episodes, 60 steps" in capsys.readouterr().out
+    assert "1 episode, 60 steps" in capsys.readouterr().out
     assert commands.info(tmp_path, as_json=True) == 0
     data = json.loads(capsys.readouterr().out)
     assert data["total"]["steps"] == 60
@@ -291,7 +305,7 @@ def test_info_goes_on_without_an_episode_it_cannot_count(tmp_path: Path, capsys:
     assert commands.info(tmp_path) == 1
     told = " ".join(capsys.readouterr().out.split())
     assert "b - - - - - - unreadable: control/intervention/c/0: 5 bytes" in told
-    assert "1 episodes, 20 steps" in told
+    assert "1 episode, 20 steps" in told
     assert commands.info(tmp_path, as_json=True) == 1
     data = json.loads(capsys.readouterr().out)
     assert data["unreadable"] == {"b": "control/intervention/c/0: 5 bytes or more where 84 belong"}

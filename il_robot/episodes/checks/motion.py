@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from il_robot.episodes.checks.finding import Finding, Tolerances, runs
 from il_robot.episodes.reader import Episode
@@ -36,8 +37,14 @@ def _not_finite(episode: Episode) -> Iterator[Finding]:
             for first, last in runs(bad[:, j]):
                 yield Finding(episode.id, joint, "nan", f"{array} is not a number", first, last)
     for name, poses in episode.objects.items():
-        for first, last in runs((np.abs(poses) == np.inf).any(axis=1)):  # NaN: its pose is not known.
-            yield Finding(episode.id, name, "nan", "its pose is infinite", first, last)
+        infinite: NDArray[np.bool_] = np.asarray(np.isinf(poses).any(axis=1))
+        unknown: NDArray[np.bool_] = np.asarray(np.isnan(poses).any(axis=1))
+        for text, bad in (
+            ("its pose is infinite", infinite),
+            ("its pose is not known: no policy that is told of it learns there", unknown & ~infinite),
+        ):
+            for first, last in runs(bad):
+                yield Finding(episode.id, name, "nan", text, first, last)
 
 
 def _limits(episode: Episode, array: str, values: Floats, slack: float) -> Iterator[Finding]:
