@@ -23,6 +23,7 @@ import tyro
 
 from il_robot import __version__
 from il_robot.arguments import refuse_repeated, told_in_one_line
+from il_robot.counted import counted
 from il_robot.errors import BadInput, Fault, IlRobotError, nearest, said_by_the_system
 from il_robot.leaving import leave_at_once
 from il_robot.option_help import READING, in_words
@@ -129,7 +130,7 @@ def sim_collect(
 
         done = collect(out, chosen, task=task, episodes=episodes, seed=seed, style=style, progress=show)
     failed = f", {len(done.failed)} failed and were thrown away" if done.failed else ""
-    print(f"{out}: {len(done.kept)} demonstrations kept, {done.steps} steps{failed}")
+    print(f"{out}: {counted(len(done.kept), 'demonstration')} kept, {counted(done.steps, 'step')}{failed}")
     return 0
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from il_robot.counted import counted
 from il_robot.errors import BadInput, Fault
 
 MARK = ".il-robot-demo"
@@ -94,7 +95,7 @@ def demo(
     script.run("launch", "replay", f"episode:={first}", f"dataset:={place.replays}")
     script.say("4  Train", "ACT on the demonstrations")
     script.run("train", "act", str(place.demonstrations), "--out", str(place.run), "--preset", preset)
-    script.say("5  Evaluate", f"{starts} fresh starts")
+    script.say("5  Evaluate", counted(starts, "fresh start"))
     script.run("evaluate", str(place.run), "--episodes", str(starts), "--json", to=place.evaluation)
     script.say("6  Deploy", "the policy drives; the cube is knocked away; the pedal hands control over and back")
     script.run(

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 from tyro.conf import Positional
 
+from il_robot.counted import counted
 from il_robot.episodes.answer import AsJson, answer, progress_bar, tracked
 from il_robot.episodes.checks.listing import listed
 from il_robot.episodes.dataset import episode_folders
@@ -59,13 +60,16 @@ def info(dataset: Positional[Path], /, as_json: AsJson = False) -> int:
     outcomes = ", ".join(f"{count} {outcome}" for outcome, count in sorted(summary.outcomes.items()))
     frames = ", ".join(f"{count} {word}" for word, count in summary.frames.items() if word != "lost")
     console.print(
-        f"{len(summary.episodes)} episodes, {summary.steps} steps, {summary.minutes:.1f} minutes, "
+        f"{counted(len(summary.episodes), 'episode')}, {counted(summary.steps, 'step')}, "
+        f"{summary.minutes:.1f} minutes, "
         f"{summary.size_bytes / 1e6:.1f} MB; {outcomes}; {frames}; "
         f"tasks: {', '.join(sorted({one.task for one in summary.episodes}))}",
         highlight=False,
     )
     if len(summary.calibrations) > 1:
-        told = ", ".join(f"{digest[:8]} ({count} episodes)" for digest, count in summary.calibrations.items())
+        told = ", ".join(
+            f"{digest[:8]} ({counted(count, 'episode')})" for digest, count in summary.calibrations.items()
+        )
         console.print(f"recorded under different calibrations: {told}", highlight=False, soft_wrap=True)
     for name, why in summary.left_out.items():
         console.print(f"left out: {name}: {why}", soft_wrap=True, markup=False)
@@ -98,7 +102,11 @@ def validate(
     with progress_bar("validating", len(folders)) as advance:
         findings = validate_dataset(dataset, done=lambda _: advance())
     bad = len({finding.episode for finding in findings})
-    end = f"{len(folders)} episodes: {len(findings)} faults in {bad} of them" if findings else "no fault found"
+    end = (
+        f"{counted(len(folders), 'episode')}: {counted(len(findings), 'fault')} in {bad} of them"
+        if findings
+        else "no fault found"
+    )
     lines = [str(finding) for finding in findings] if every else list(listed(findings))
     if len(lines) < len(findings):
         end += "; --all lists each"
@@ -131,8 +139,8 @@ def recover(dataset: Positional[Path], /, cut: bool = False, as_json: AsJson = F
             failed[folder.name] = str(error)
     mended = [one for one in done if one.state != "untouched"]
     lines = [
-        f"{one.episode}: {one.state}: {one.steps} steps"
-        + (f", {one.damaged_frames} frames damaged" if one.damaged_frames else "")
+        f"{one.episode}: {one.state}: {counted(one.steps, 'step')}"
+        + (f", {counted(one.damaged_frames, 'frame')} damaged" if one.damaged_frames else "")
         for one in mended
     ]
     counts = f"{len(mended)} recovered, {len(done) - len(mended)} were complete, {len(failed)} could not be recovered"

@@ -13,6 +13,7 @@ from typing import Any
 
 from tyro.conf import Positional
 
+from il_robot.counted import counted
 from il_robot.episodes.answer import AsJson, answer, left_out_lines, tracked
 from il_robot.episodes.checks.motion import idle_ends
 from il_robot.episodes.dataset import VALIDATION_SHARE, Dataset
@@ -78,7 +79,7 @@ class _Copies:
         return {"dataset": self.out, "copied": self.copied, "already_there": self.there, "left_out": self.left_out}
 
     def __str__(self) -> str:
-        return f"{self.out}: {len(self.copied)} episodes copied, {len(self.there)} were there already"
+        return f"{self.out}: {counted(len(self.copied), 'episode')} copied, {len(self.there)} there already"
 
 
 def merge(sources: Positional[tuple[Path, ...]], /, out: Path, as_json: AsJson = False) -> int:
@@ -182,7 +183,7 @@ def trim(
     before = sum(steps for steps, _ in made)
     cut = before - sum(end - first for _, (first, end) in made)
     data = {**copies.data(), "steps": before, "steps_cut": cut}
-    text = f"{copies}; {cut} of {before} steps cut"
+    text = f"{copies}; {cut} of {counted(before, 'step')} cut"
     answer(as_json, data, "\n".join([*left_out_lines(copies.left_out), text]))
     return 1 if copies.left_out else 0
 

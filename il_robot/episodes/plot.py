@@ -15,6 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
+from il_robot.counted import counted
 from il_robot.episodes.checks.finding import runs
 from il_robot.episodes.layout import CameraInfo, Validity
 from il_robot.episodes.reader import Episode
@@ -178,7 +179,7 @@ def _ratio(camera: CameraInfo) -> float:
 
 def _title(episode: Episode) -> str:
     info, recorded = episode.info, episode.recorded
-    facts = [info.task, f"rig {info.rig}", recorded.outcome, f"{episode.steps} steps at {info.fps:g} Hz"]
+    facts = [info.task, f"rig {info.rig}", recorded.outcome, f"{counted(episode.steps, 'step')} at {info.fps:g} Hz"]
     facts += [f"policy {info.policy}"] if info.policy else []
     facts += [f"operator {info.operator}"] if info.operator else []
     facts += [f"fault: {recorded.fault}"] if recorded.fault else []

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from tyro.conf import Positional
 
+from il_robot.counted import counted
 from il_robot.episodes.answer import AsJson, answer, tracked
 from il_robot.episodes.dataset import episode_folders
 from il_robot.episodes.journal import Journal
@@ -89,7 +90,7 @@ def prune(
         "stay": stay,
     }
     aside = "deleted" if delete else f"moved to {dataset / PRUNED}"
-    answer(as_json, data, f"{len(chosen)} episodes {aside}, {stay} stay")
+    answer(as_json, data, f"{counted(len(chosen), 'episode')} {aside}, {stay} stay")
     return 0
 
 

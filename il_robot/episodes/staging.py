@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from il_robot.counted import counted
 from il_robot.episodes.columns import columns
 from il_robot.episodes.completion import sync_folder
 from il_robot.episodes.layout import SUFFIX, Validity, check_episode_id
@@ -88,7 +89,7 @@ def copy_steps(episode: Episode, first: int, end: int, dataset: Path, name: str)
     Where they come from is noted in ``info.configuration["cut"]``.
     """
     if not 0 <= first < end <= episode.steps:
-        raise BadInput(f"{episode.path}: steps {first}..{end} are not within its {episode.steps} steps")
+        raise BadInput(f"{episode.path}: steps {first}..{end} are not within its {counted(episode.steps, 'step')}")
     cut = {"cut": cut_of(episode, first, end)}
     info = replace(episode.info, configuration={**episode.info.configuration, **cut})
     arrays = {column.path: episode.array(column.path)[first:end] for column in columns(info)}

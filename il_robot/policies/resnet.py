@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from il_robot.counted import counted
 from il_robot.errors import BadInput
 
 
@@ -114,5 +115,7 @@ def load_imagenet(network: ResNet18, path: Path) -> None:
     wanted = network.state_dict()
     missing = sorted(set(wanted) - set(weights))
     if missing:
-        raise BadInput(f"{path}: not torchvision's resnet18: {len(missing)} tensors missing, the first {missing[0]!r}")
+        raise BadInput(
+            f"{path}: not torchvision's resnet18: {counted(len(missing), 'tensor')} missing, the first {missing[0]!r}"
+        )
     network.load_state_dict({name: weights[name] for name in wanted})

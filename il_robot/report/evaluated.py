@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from il_robot.counted import counted
 from il_robot.errors import BadInput
 from il_robot.training.intervals import Share
 
@@ -53,5 +54,5 @@ def read_evaluated(data: Any, where: str) -> Evaluated:
 def _rate(name: str, part: Mapping[str, Any]) -> Rate:
     rate = Rate(int(part["count"]), int(part["of"]), float(part["low"]), float(part["high"]), name)
     if not 0 <= rate.count <= rate.of or rate.of < 1:
-        raise ValueError(f"{name}: {rate.count} of {rate.of} episodes")
+        raise ValueError(f"{name}: {rate.count} of {counted(rate.of, 'episode')}")
     return rate

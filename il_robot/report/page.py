@@ -12,6 +12,7 @@ from typing import Any
 import jinja2
 
 from il_robot import __version__
+from il_robot.counted import counted
 from il_robot.episodes.dataset import Dataset
 from il_robot.episodes.plot import joints_figure
 from il_robot.episodes.reader import Episode
@@ -99,7 +100,7 @@ def _episodes(loaded: Loaded) -> dict[str, Shown | None]:
 def _shown(episode: Episode) -> Shown:
     info = episode.info
     facts = [f"task {info.task}" if info.task else "", f"operator {info.operator}" if info.operator else ""]
-    facts += [f"{episode.steps} steps at {info.fps:g} Hz", f"marked {episode.outcome}"]
+    facts += [f"{counted(episode.steps, 'step')} at {info.fps:g} Hz", f"marked {episode.outcome}"]
     return Shown(episode.id, episode.outcome, episode.steps, ", ".join(filter(None, facts)), strip(episode))
 
 
@@ -140,6 +141,12 @@ def _rig(loaded: Loaded) -> str:
         return ""
     info = dataset[0].info
     cameras = ", ".join(dict.fromkeys(f"{camera.width} by {camera.height}" for camera in info.cameras))
-    parts = [f"rig {info.rig}" if info.rig else "", f"{len(info.followers)} follower arms, {len(info.joints)} joints"]
-    parts += [f"{len(info.cameras)} cameras, {cameras} pixels" if cameras else "no camera", f"{info.fps:g} Hz"]
+    parts = [
+        f"rig {info.rig}" if info.rig else "",
+        f"{counted(len(info.followers), 'follower arm')}, {counted(len(info.joints), 'joint')}",
+    ]
+    parts += [
+        f"{counted(len(info.cameras), 'camera')}, {cameras} pixels" if cameras else "no camera",
+        f"{info.fps:g} Hz",
+    ]
     return " · ".join(filter(None, parts))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from il_robot.counted import counted
 from il_robot.episodes.dataset import Dataset
 from il_robot.episodes.summary import DatasetSummary, summarise
 from il_robot.report.evaluated import Evaluated
@@ -12,6 +13,7 @@ from il_robot.report.frames import CameraFrames, measure_cameras, skew_ms
 from il_robot.report.loop import LATE_MS, LoopTiming, measure_loop
 from il_robot.report.sources import Loaded, Trained
 from il_robot.report.takeover import Takeovers, measure_takeovers
+from il_robot.training.journal import steps_done
 
 LATENCY_TICKS = 2
 """The human must drive within so many ticks of the press."""
@@ -118,7 +120,7 @@ def _training(trained: Trained) -> Training:
     description = trained.description
     return Training(
         policy=description.policy,
-        steps=max((int(line["step"]) for line in trained.metrics), default=0),
+        steps=max(map(steps_done, trained.metrics), default=0),
         asked_steps=description.recipe.steps,
         episodes=len(description.data.train),
         validation_episodes=len(description.data.validation),
@@ -146,7 +148,7 @@ def _held(evaluation: Evaluated | None) -> Headline:
     if evaluation is None:
         return Headline("held success", "n/a", "no evaluation", None)
     held = evaluation.held
-    note = f"{held.count} of {held.of} fresh starts; 95 % interval {held.low:.0%} to {held.high:.0%}"
+    note = f"{held.count} of {counted(held.of, 'fresh start')}; 95 % interval {held.low:.0%} to {held.high:.0%}"
     return Headline("held success", f"{held.rate:.0%}", note, None)
 
 
@@ -180,7 +182,7 @@ def _takeover(takeovers: Takeovers | None) -> tuple[Headline, Headline]:
         return Headline("takeover", "n/a", none, None), Headline("largest command step", "n/a", none, None)
     if takeovers.interventions:
         ticks = f"{takeovers.latency_ticks} tick{'s' if takeovers.latency_ticks != 1 else ''}"
-        note = f"pedal heard to human driving, at most; {takeovers.interventions} interventions"
+        note = f"pedal heard to human driving, at most; {counted(takeovers.interventions, 'intervention')}"
         soon = Headline("takeover", ticks, note, takeovers.latency_ticks <= LATENCY_TICKS)
     else:
         soon = Headline("takeover", "n/a", "the human never took over", None)
@@ -192,7 +194,7 @@ def _takeover(takeovers: Takeovers | None) -> tuple[Headline, Headline]:
 def _minutes(recordings: tuple[Recording, ...]) -> str:
     episodes = sum(len(recording.held.episodes) for recording in recordings)
     minutes = sum(recording.held.minutes for recording in recordings)
-    return f"{episodes} episodes, {minutes:.1f} minutes"
+    return f"{counted(episodes, 'episode')}, {minutes:.1f} minutes"
 
 
 def size_text(size_bytes: int) -> str:

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from il_robot.counted import counted
 from il_robot.report.summary import Headline, Summary, headlines
 
 _MARKS = {True: ("✓", "green"), False: ("✗", "red"), None: (" ", "dim")}
@@ -35,5 +36,5 @@ def _training(summary: Summary) -> tuple[Headline, ...]:
         return (Headline("training", "n/a", "no training run", None),)
     loss = "" if training.loss is None else f"loss {training.loss:.3g}, "
     cpu = "" if training.cpu_s is None else f", {training.cpu_s / 60:.1f} CPU minutes"
-    note = f"{loss}{training.steps:,} steps on {training.episodes} episodes{cpu}"
+    note = f"{loss}{training.steps:,} steps on {counted(training.episodes, 'episode')}{cpu}"
     return (Headline("training", training.policy, note, None),)

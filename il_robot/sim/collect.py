@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import simplejpeg
 
+from il_robot.counted import counted
 from il_robot.episodes.layout import EpisodeInfo, episode_info
 from il_robot.episodes.writer import EpisodeWriter
 from il_robot.errors import BadInput, Fault, nearest
@@ -60,7 +61,9 @@ def collect(
     if episodes < 1:
         raise BadInput(f"--episodes {episodes}; allowed: 1 and more")
     if not 0 <= seed <= DEMONSTRATION_SEEDS - episodes:
-        raise BadInput(f"seed: {seed} for {episodes} episodes; allowed: 0 to {DEMONSTRATION_SEEDS} - episodes")
+        raise BadInput(
+            f"seed: {seed} for {counted(episodes, 'episode')}; allowed: 0 to {DEMONSTRATION_SEEDS} - episodes"
+        )
     world = World(rig, task)
     collected = Collected()
     try:
@@ -71,7 +74,8 @@ def collect(
             if progress is not None:
                 progress(collected)
             if len(collected.failed) > _FAILURES_PER_EPISODE * episodes:
-                raise Fault(f"{dataset}: {len(collected.failed)} demonstrations failed for {len(collected.kept)} kept")
+                failed = counted(len(collected.failed), "demonstration")
+                raise Fault(f"{dataset}: {failed} failed for {len(collected.kept)} kept")
     finally:
         world.close()
     return collected

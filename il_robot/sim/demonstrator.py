@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from il_robot.counted import counted
 from il_robot.rig import NS_PER_S, Rig
 from il_robot.sim.expert import Expert
 from il_robot.sim.operator import HOLD_STEPS, Counter, Doing, Seen, Stage, at_start
@@ -92,7 +93,7 @@ class Demonstrator:
         return Doing(self._hand)
 
     def _end(self, result: str) -> None:
-        self.report.append(f"episode {len(self.report) + 1}: {result} after {self._steps} steps")
+        self.report.append(f"episode {len(self.report) + 1}: {result} after {counted(self._steps, 'step')}")
         self._enter(Stage.ENDING)
 
     def _wait_for_saving(self, seen: Seen) -> Doing:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from il_robot.counted import counted
 from il_robot.rig import Rig
 from il_robot.sim.expert import Expert
 from il_robot.sim.operator import HOLD_STEPS, Counter, Doing, Seen, Stage, at_start
@@ -181,7 +182,8 @@ class Supervisor:
 
     def _end(self, result: str) -> None:
         number = len(self.report) + 1
-        self.report.append(f"episode {number}: {result} after {self._steps} steps, {self._interventions} interventions")
+        spent = f"{counted(self._steps, 'step')}, {counted(self._interventions, 'intervention')}"
+        self.report.append(f"episode {number}: {result} after {spent}")
         self._enter(Stage.ENDING)
 
     def _wait_for_saving(self, seen: Seen) -> Doing:

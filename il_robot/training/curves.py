@@ -13,13 +13,20 @@ from il_robot.errors import BadInput, Fault
 _DRAWN = {"loss": "training loss", "validation": "validation (mean absolute error)", "held": "held in simulation"}
 
 
+def check_picture(path: Path) -> None:
+    """Raises BadInput when curves cannot be drawn to ``path``: no .png file, or no folder for it."""
+    if path.suffix != ".png" or path.is_dir():
+        raise BadInput(f"{path}: allowed: a .png file")
+    if not path.parent.is_dir():
+        raise BadInput(f"{path}: no such folder: {path.parent}")
+
+
 def draw_curves(metrics: Mapping[str, Sequence[Mapping[str, Any]]], path: Path) -> None:
     """Run -> the lines of its metrics, drawn side by side: one panel for each thing that was measured.
 
-    Raises BadInput when ``path`` is no .png file and Fault when it cannot be written.
+    Raises BadInput as :func:`check_picture` does, and Fault when it cannot be written.
     """
-    if path.suffix != ".png":
-        raise BadInput(f"{path}: allowed: a .png file")
+    check_picture(path)
     kinds = [key for key in _DRAWN if any(key in line for lines in metrics.values() for line in lines)] or ["loss"]
     figure = Figure(figsize=(5.0 * len(kinds), 3.6 + 0.2 * len(metrics)), layout="constrained")
     panels = figure.subplots(1, len(kinds), squeeze=False)[0]

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from il_robot import __version__, strict_yaml
+from il_robot.counted import counted
 from il_robot.episodes.layout import EpisodeInfo
 from il_robot.episodes.reader import Episode
 from il_robot.errors import BadInput, Fault, nearest
@@ -48,10 +49,9 @@ class Data:
 
     def __post_init__(self) -> None:
         """Raises BadInput when some episodes have fingerprints and some have none."""
-        if self.fingerprints and len(self.fingerprints) != len(self.train) + len(self.validation):
-            raise BadInput(
-                f"{len(self.fingerprints)} fingerprints of {len(self.train) + len(self.validation)} episodes"
-            )
+        episodes = len(self.train) + len(self.validation)
+        if self.fingerprints and len(self.fingerprints) != episodes:
+            raise BadInput(f"{counted(len(self.fingerprints), 'fingerprint')} of {counted(episodes, 'episode')}")
 
 
 @dataclass(frozen=True)

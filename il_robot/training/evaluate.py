@@ -15,6 +15,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from il_robot.control.execution import Execution, ExecutionName, Preference
+from il_robot.counted import counted
 from il_robot.errors import BadInput
 from il_robot.sim.world import World
 from il_robot.training.checkpoint import WeightsName
@@ -26,6 +27,12 @@ from il_robot.training.loaded_policy import LoadedPolicy, load_policy
 
 FILMED = 5
 """Episodes in a film."""
+_OF = {"ensemble": ("m", "prefer"), "chunk": (), "receding": ("execute",)}
+"""Way of executing chunks -> the options that it has."""
+
+
+def _default(value: object) -> Any:
+    return tyro.conf.arg(help_behavior_hint=f"(default: {value})")
 
 
 def evaluate(
@@ -37,9 +44,9 @@ def evaluate(
     json: bool = False,
     video: Path | None = None,
     execution: ExecutionName = "ensemble",
-    m: float = 0.01,
-    prefer: Preference = "oldest",
-    execute: int = 10,
+    m: Annotated[float | None, _default(Execution.m)] = None,
+    prefer: Annotated[Preference | None, _default(Execution.prefer)] = None,
+    execute: Annotated[int | None, _default(Execution.execute)] = None,
     weights: WeightsName = "last",
     device: str = "cpu",
 ) -> Evaluation:
@@ -68,9 +75,11 @@ def evaluate(
         raise BadInput(f"--episodes {episodes} must be at least 1")
     if seed < 0:
         raise BadInput(f"--seed {seed} must be at least 0")
-    executed = Execution(execution, m, prefer, execute)
+    executed = _execution(execution, m=m, prefer=prefer, execute=execute)
     policy = load_policy(run, device=device, weights=weights)
     k = policy.chunk_size
+    if execute is not None and execute > k:
+        raise BadInput(f"--execute {execute}: chunks of {run} have {counted(k, 'step')}; allowed: 1 to {k}")
     driver = Driver(policy, executed.build(len(policy.rig.joints), k), policy.rig, executed.every(k))
     # Networks of this size run fastest on one thread, as in the policy node.
     torch.set_num_threads(1)
@@ -99,12 +108,22 @@ def evaluate(
     else:
         console.print(_table(evaluation, policy))
         if video:
-            console.print(f"film of the first {min(FILMED, episodes)} episodes: {video}", soft_wrap=True)
+            console.print(f"film of the first {counted(min(FILMED, episodes), 'episode')}: {video}", soft_wrap=True)
     return evaluation
 
 
+def _execution(how: ExecutionName, **options: Any) -> Execution:
+    """Raises BadInput for an option that this way does not have: it would be without effect, and nobody would know."""
+    asked = {name: value for name, value in options.items() if value is not None}
+    for name, value in asked.items():
+        if name not in _OF[how]:
+            whose = next(way for way, names in _OF.items() if name in names)
+            raise BadInput(f"--{name} {value}: has no effect with --execution {how}; allowed with {whose}")
+    return Execution(how, **asked)
+
+
 def _table(evaluation: Evaluation, policy: LoadedPolicy) -> Table:
-    table = Table(title=f"{policy.description.policy}, {len(evaluation.outcomes)} fresh starts")
+    table = Table(title=f"{policy.description.policy}, {counted(len(evaluation.outcomes), 'fresh start')}")
     table.add_column("")
     for heading in ("episodes", "share", "95 % interval"):
         table.add_column(heading, justify="right")

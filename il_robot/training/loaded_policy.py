@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from il_robot.counted import counted
 from il_robot.errors import BadInput, nearest
 from il_robot.policies.catalogue import Network, build
 from il_robot.policies.history import History, Moment
@@ -90,6 +91,11 @@ def load_policy(run: Path, rig: Rig | None = None, device: str = "cpu", weights:
     if rig is not None:
         check_fits(description, rig, run)
     path = weights_path(run, weights)
+    if weights == "best" and not path.exists() and weights_path(run, "last").exists():
+        raise BadInput(
+            f"{run}: no checkpoint was the best: there were no validation episodes, and in simulation (--rollouts) "
+            "none held; use --weights last"
+        )
     tensors = load_tensors(path)[0]
     # First without memory: a damaged configuration may ask for more than there is.
     with torch.device("meta"):
@@ -109,7 +115,7 @@ def check_fits(description: Description, rig: Rig, where: Path) -> None:
     if needs.joints != rig.joint_names:
         pairs = zip(needs.joints, rig.joint_names, strict=False)
         odd = next((f"{a!r} where the rig has {b!r}" for a, b in pairs if a != b), None)
-        what = odd or f"{len(needs.joints)} joints; the rig has {len(rig.joint_names)}"
+        what = odd or f"{counted(len(needs.joints), 'joint')}; the rig has {len(rig.joint_names)}"
         raise BadInput(f"{where}: trained on another rig ({description.rig.name}) than {rig.name}: {what}")
     if description.rig.rate_hz != rig.rate_hz:
         raise BadInput(f"{where}: trained at {description.rig.rate_hz:g} Hz; rig {rig.name} runs at {rig.rate_hz:g} Hz")

@@ -14,8 +14,9 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+from il_robot.counted import counted
 from il_robot.errors import BadInput
-from il_robot.training.curves import draw_curves
+from il_robot.training.curves import check_picture, draw_curves
 from il_robot.training.description import CONFIG
 from il_robot.training.journal import read_metrics
 from il_robot.training.over_seeds import seeds_table, summed_up
@@ -54,7 +55,12 @@ def runs(
 
 
 def compare(folders: Sequence[Path], *, json: bool = False, picture: Path | None = None) -> int:
-    """What :func:`runs` does; 1 when a run is damaged. Raises BadInput when there is none in ``folders``."""
+    """What :func:`runs` does; 1 when a run is damaged.
+
+    Raises BadInput when there is none in ``folders``, or ``picture`` cannot be drawn.
+    """
+    if picture is not None:
+        check_picture(picture)
     found, damaged = [], []
     for path in find_runs(folders):
         try:
@@ -129,7 +135,7 @@ def _usual(values: Sequence[str]) -> str | None:
 
 
 def _table(found: Sequence[Run]) -> Table:
-    table = Table(title=f"{len(found)} runs")
+    table = Table(title=counted(len(found), "run"))
     table.add_column("run", overflow="fold")
     for heading in ("policy", "seed", "steps", "loss", "valid.", "held", "CPU s"):
         table.add_column(heading, justify="right", no_wrap=True)

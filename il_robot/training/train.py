@@ -8,6 +8,7 @@ from typing import Annotated, Any, get_args
 
 import tyro
 
+from il_robot.counted import counted
 from il_robot.errors import BadInput, Fault
 from il_robot.policies.catalogue import PolicyName
 from il_robot.training.demonstrations import demonstrations
@@ -161,5 +162,5 @@ def train(
     if world.first:
         compare((out,))
     if odd := [str(run.relative_to(out)) for run in descriptions if run not in fitted]:
-        raise Fault(f"{len(odd)} of {len(runs)} runs diverged: {', '.join(odd)}")
+        raise Fault(f"{len(odd)} of {counted(len(runs), 'run')} diverged: {', '.join(odd)}")
     return fitted[runs[-1].run]

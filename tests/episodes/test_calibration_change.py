@@ -23,7 +23,7 @@ def test_a_dataset_tells_when_its_calibration_changed(tmp_path: Path, capsys: py
     assert "calibration" not in {finding.kind for finding in validate_dataset(tmp_path)}
     changed = record(tmp_path, replace(info_of(), calibration=NEW), 5)
     commands.info(tmp_path)
-    assert "different calibrations: aaaaaaaa (2 episodes), bbbbbbbb (1 episodes)" in capsys.readouterr().out
+    assert "different calibrations: aaaaaaaa (2 episodes), bbbbbbbb (1 episode)" in capsys.readouterr().out
     commands.info(tmp_path, as_json=True)
     assert json.loads(capsys.readouterr().out)["total"]["calibrations"] == {OLD: 2, NEW: 1}
     (finding,) = (one for one in validate_dataset(tmp_path) if one.kind == "calibration")

@@ -107,7 +107,7 @@ def test_importing_again_adds_nothing_and_other_settings_are_refused(
     write_original(tmp_path / "episode_0.hdf5", jpeg=False)
     run("import", "aloha", tmp_path, tmp_path / "data")
     assert run("import", "aloha", tmp_path, tmp_path / "data") == 0
-    assert "0 episodes imported, 1 were there already" in capsys.readouterr().out
+    assert "0 episodes imported, 1 there already" in capsys.readouterr().out
     assert run("import", "aloha", tmp_path, tmp_path / "data", "--grippers", "ros2") == 2
     assert "with other settings" in capsys.readouterr().err
 

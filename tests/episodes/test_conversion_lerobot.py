@@ -110,7 +110,7 @@ def test_importing_again_adds_nothing(tmp_path: Path, capsys: pytest.CaptureFixt
     run("import", "lerobot", LEROBOTS_OWN, tmp_path / "data")
     shutil.rmtree(tmp_path / "data/episode_000001.zarr")
     assert run("import", "lerobot", LEROBOTS_OWN, tmp_path / "data") == 0
-    assert "1 episodes imported, 2 were there already" in capsys.readouterr().out
+    assert "1 episode imported, 2 there already" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def test_data_sets_of_one_name_are_told_apart(tmp_path: Path, capsys: pytest.Cap
     assert len(Dataset(data)) == 6
     capsys.readouterr()
     assert run("lerobot", shutil.copytree(other, tmp_path / "moved"), data) == 0
-    assert "0 episodes imported, 3 were there already" in capsys.readouterr().out
+    assert "0 episodes imported, 3 there already" in capsys.readouterr().out
     assert run("lerobot", other, data, "--degrees") == 2
     assert "with other settings" in one_line(capsys)
 

@@ -62,7 +62,7 @@ def test_bad_input(tmp_path: Path, rig: Rig) -> None:
     with pytest.raises(BadInput, match="--episodes 0; allowed: 1 and more"):
         collect(tmp_path, rig, episodes=0)
     for seed in (-1, DEMONSTRATION_SEEDS):  # the first evaluation starts from the latter
-        with pytest.raises(BadInput, match=f"seed: {seed} for 1 episodes"):
+        with pytest.raises(BadInput, match=f"seed: {seed} for 1 episode;"):
             collect(tmp_path, rig, episodes=1, seed=seed)
     with pytest.raises(BadInput, match="did you mean 'cam_low'"):
         with_cameras(rig, ("cam_lo",))

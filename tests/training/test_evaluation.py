@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from calibration.rig_file import load_rig
 from il_robot.control.ensemble import Ensemble, OpenLoop
+from il_robot.control.execution import ExecutionName
 from il_robot.errors import BadInput
 from il_robot.sim.collect import collect, with_cameras
 from il_robot.sim.expert import Expert
@@ -131,12 +133,28 @@ def test_from_demonstrations_to_figures_and_a_film(tmp_path: Path, capsys: pytes
     film = cv2.VideoCapture(str(tmp_path / "film.mp4"))
     assert film.get(cv2.CAP_PROP_FRAME_COUNT) == evaluation.outcomes[0].steps
     assert (film.get(cv2.CAP_PROP_FRAME_WIDTH), film.get(cv2.CAP_PROP_FRAME_HEIGHT)) == (128, 48)
+    with pytest.raises(BadInput, match=r"--execute 51: chunks of .* have 50 steps; allowed: 1 to 50"):
+        evaluate(tmp_path / "run", execution="receding", execute=51)
+    (tmp_path / "run/checkpoint/best.safetensors").unlink(missing_ok=True)
+    with pytest.raises(BadInput, match=r"no checkpoint was the best: .* use --weights last"):
+        evaluate(tmp_path / "run", weights="best")
     with pytest.raises(BadInput, match="at least 1"):
         evaluate(tmp_path / "run", episodes=0)
     with pytest.raises(BadInput, match=r"must end in \.mp4"):
         evaluate(tmp_path / "run", episodes=1, video=tmp_path / "film.gif")
     with pytest.raises(BadInput, match="no task 'stack'"):
         evaluate(tmp_path / "run", task="stack")
+
+
+@pytest.mark.parametrize(
+    ("how", "option", "with_which"),
+    [("chunk", {"execute": 5}, "receding"), ("receding", {"m": 0.1}, "ensemble"), ("chunk", {"m": 0.01}, "ensemble")],
+)
+def test_an_option_without_effect_is_refused(
+    tmp_path: Path, how: ExecutionName, option: dict[str, Any], with_which: str
+) -> None:
+    with pytest.raises(BadInput, match=f"has no effect with --execution {how}; allowed with {with_which}$"):
+        evaluate(tmp_path, execution=how, **option)
 
 
 def test_a_film_needs_a_camera(tmp_path: Path) -> None:

@@ -10,6 +10,11 @@ from demonstrations import demonstrations
 
 from il_robot.cli import main
 from il_robot.errors import BadInput
+from il_robot.report.sources import Loaded, Trained
+from il_robot.report.summary import summarise_loop
+from il_robot.training.description import read_description
+from il_robot.training.journal import METRICS, read_metrics
+from il_robot.training.run_facts import read_run
 from il_robot.training.runs import runs
 from il_robot.training.train import train
 
@@ -77,6 +82,26 @@ def test_a_damaged_run_is_named_and_hides_no_other(
         assert [run["seed"] for run in json.loads(said.out)["runs"]] == [0, 2]
     else:
         assert "2 runs" in said.out
+
+
+@pytest.mark.parametrize(("name", "told"), [("x", "allowed: a .png file"), ("absent/x.png", "no such folder")])
+def test_a_picture_that_cannot_be_drawn_is_refused_before_anything_is_told(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, told: str
+) -> None:
+    with pytest.raises(BadInput, match=told):
+        runs((trained,), picture=tmp_path / name)
+    assert capsys.readouterr().out == ""
+
+
+def test_a_report_tells_as_many_steps_as_the_table(trained: Path, tmp_path: Path) -> None:
+    run = tmp_path / "cut"
+    shutil.copytree(trained / "odd", run)
+    lines = [line for line in (run / METRICS).read_text().splitlines(True) if "loss" in line]
+    (run / METRICS).write_text(lines[0])  # killed before the line of its first save
+    trained_run = Trained(run, read_description(run), read_metrics(run))
+    summary = summarise_loop(Loaded(trained=trained_run), tmp_path / "report.html")
+    assert summary.training is not None
+    assert summary.training.steps == read_run(run).step == 1
 
 
 def test_what_is_no_run_is_one_line(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from il_robot.counted import counted
 from il_robot.episodes.checks.finding import Finding
 from il_robot.episodes.layout import SUFFIX
 
@@ -48,5 +49,4 @@ def _together(same: Sequence[Finding]) -> str:
         first.setdefault(finding.episode, finding)
     named = ", ".join(f"{episode}{finding.at}" for episode, finding in list(first.items())[:FEW])
     more = " ..." if len(first) > FEW else ""
-    episodes = f"{len(first)} episodes" if len(first) > 1 else "1 episode"
-    return f"{worst.stream}: {worst.text}: {len(same)} times such in {episodes}: {named}{more}"
+    return f"{worst.stream}: {worst.text}: {len(same)} times such in {counted(len(first), 'episode')}: {named}{more}"

@@ -114,7 +114,7 @@ def _skipped(episode: Episode, camera: str, sequence: NDArray[np.int64]) -> Iter
     skipped = increments - 1 - np.diff(missing[fresh])
     for i in np.flatnonzero(skipped > 0):
         step = int(fresh[i + 1])
-        yield Finding(episode.id, camera, "skipped", f"{skipped[i]} frames skipped before it", step, step)
+        yield Finding(episode.id, camera, "skipped", f"skipped frames before it: {skipped[i]}", step, step)
 
 
 def _skew(episode: Episode, bounds: Tolerances) -> Iterator[Finding]:

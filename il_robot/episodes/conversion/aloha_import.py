@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from il_robot.counted import counted
 from il_robot.episodes.conversion.aloha_carried import read_carried
 from il_robot.episodes.conversion.aloha_gripper import GRIPPERS
 from il_robot.episodes.conversion.aloha_layout import (
@@ -128,7 +129,7 @@ class _Reader:
         columns |= {path: self._vectors(path) for path in (QVEL, EFFORT) if path in self._root}
         for path, values in columns.items():
             if len(values) != len(action):
-                raise BadInput(f"{self._file}: {path} has {len(values)} steps, {ACTION} has {len(action)}")
+                raise BadInput(f"{self._file}: {path} has {counted(len(values), 'step')}, {ACTION} has {len(action)}")
         carried = read_carried(self._root, self._dataset, len(action), self._file)
         convention = self._convert_grippers(columns, carried.grippers if carried else None)
         images = self._images(len(action))
@@ -210,7 +211,9 @@ class _Reader:
             if array.dtype != np.uint8 or not (raw or padded):
                 raise BadInput(f"{self._file}: {IMAGES}/{name} is {array.dtype} {array.shape}: neither images nor JPEG")
             if array.shape[0] != steps:
-                raise BadInput(f"{self._file}: camera {name} has {array.shape[0]} frames for {steps} steps")
+                raise BadInput(
+                    f"{self._file}: camera {name} has {counted(array.shape[0], 'frame')} for {counted(steps, 'step')}"
+                )
         return stored
 
     def _camera(self, name: str, stored: Any) -> CameraInfo:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import tyro
 from tyro.conf import Positional
 
+from il_robot.counted import counted
 from il_robot.episodes.answer import AsJson, answer, left_out_lines, progress_bar
 from il_robot.episodes.conversion.aloha_export import export_aloha_file, refuse_other_joints, write_limit_s
 from il_robot.episodes.conversion.aloha_import import AlohaSettings, aloha_files, cpu_limit_s, import_aloha_file
@@ -224,17 +225,18 @@ def _check_quality(option: str, quality: int) -> None:
 
 def _say_imported(out: Path, imported: int, there: int, as_json: bool) -> Literal[0]:
     data = {"dataset": out, "imported": imported, "already_there": there - imported}
-    answer(as_json, data, f"{out}: {imported} episodes imported, {there - imported} were there already")
+    answer(as_json, data, f"{out}: {counted(imported, 'episode')} imported, {there - imported} there already")
     return 0
 
 
 def _say_exported(out: Path, export: Export, as_json: bool, *, fills: bool) -> int:
     """``fills``: the format knows no missing frame, so that each shows the one before. Returns the exit code."""
     data = {"folder": out, "episodes": [episode.id for episode in export.episodes], "left_out": export.left_out}
-    text = f"{out}: {len(export.episodes)} episodes"
+    text = f"{out}: {counted(len(export.episodes), 'episode')}"
     if fills:
         missing = data["missing_frames_filled"] = export.missing_frames
         if missing:
-            text += f"; {missing} missing frames show the one before: only what il-robot carries along marks them"
+            shown = f"{counted(missing, 'missing frame')} shown as the one before"
+            text += f"; {shown}: only what il-robot carries along marks them"
     answer(as_json, data, "\n".join([*left_out_lines(export.left_out), text]))
     return 1 if export.left_out else 0

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from il_robot.counted import counted
 from il_robot.episodes.columns import Column
 from il_robot.episodes.conversion import lerobot_layout as layout
 from il_robot.episodes.conversion.carried import Facts, as_column, carried_columns, read_facts, restored
@@ -105,7 +106,9 @@ class _Reader:
         table = self._rows(episode, [*keys, *embedded])
         steps = int(episode["length"])
         if not 0 < steps <= MAX_STEPS or table.num_rows != steps:
-            raise BadInput(f"{self._source}: episode {number} has {table.num_rows} rows, its length says {steps}")
+            raise BadInput(
+                f"{self._source}: episode {number} has {counted(table.num_rows, 'row')}, its length says {steps}"
+            )
         columns = {_VECTORS[key]: self._vector(table, key) for key in keys if key in _VECTORS}
         columns |= {
             column.path: as_column(np.array(table[key].to_pylist()), column, steps, f"{self._source}: {key}")
