@@ -31,6 +31,7 @@ from il_robot.rig import NS_PER_S, Arm
 from il_robot_ros import messages, process, topics
 from il_robot_ros.diagnostics import Diagnostics, Health, Level
 from il_robot_ros.parameters import declare, parameter
+from il_robot_ros.sole_sources import SoleSources
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class ArmsNode:
             name: node.create_publisher(JointState, topics.joint_states(name), topics.NEWEST) for name in self._names
         }
         self._loops: dict[str, ArmLoop] = {}
+        self._sources = SoleSources(node)
         self._doing = "starting"
         self._lost: dict[str, str] = {}
         Diagnostics(node, self._health)
@@ -147,7 +149,8 @@ class ArmsNode:
             since_ns = messages.from_stamp(message.header.stamp) if copies else None
             loop.command(messages.from_command(message, arm.joint_names), since_ns)
 
-        self._node.create_subscription(JointTrajectory, topics.joint_command(name), on_command, topics.NEWEST)
+        # Only control's gate bounds what is sent: nobody else may be obeyed.
+        self._sources.subscribe(JointTrajectory, topics.joint_command(name), on_command, topics.NEWEST)
         if leader is not None:
             self._node.create_service(SetBool, topics.torque(name), self._on_torque(leader))
 
@@ -195,8 +198,8 @@ class ArmsNode:
             values[f"{name}_lost"] = health.lost
             values[f"{name}_late_p99_ms"] = round(health.lateness.p99_ms, 3)
             values |= loop.leader_to_wire.milliseconds(f"{name}_leader_to_wire")
-        if self._lost:
-            return Health(Level.ERROR, "; ".join(self._lost.values()), values)
+        if wrong := [*self._lost.values(), *filter(None, [self._sources.rival])]:
+            return Health(Level.ERROR, "; ".join(wrong), values)
         return Health(Level.OK, self._doing, values)
 
     def close(self) -> None:
