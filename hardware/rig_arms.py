@@ -10,7 +10,7 @@ import numpy as np
 from calibration.arm import RigCalibration
 from hardware.arm import DynamixelArm
 from hardware.arm_loop import LAG_S
-from hardware.arm_motion import ArmFault, move_slowly, sleep_and_free
+from hardware.arm_motion import LOST_S, ArmFault, move_slowly, sleep_and_free
 from hardware.arm_setup import Change, inspect_arm, set_up_arm
 from hardware.bus import REPLY_S, Bus
 from hardware.closing import ClosingTogether
@@ -18,7 +18,7 @@ from hardware.servo import SLOW_PER_S
 from hardware.wiring import Wiring
 from il_robot.control.rate import Clock, DeadlineLoop
 from il_robot.errors import Fault
-from il_robot.rig import Rig
+from il_robot.rig import NS_PER_S, Rig
 from il_robot.types import Floats
 
 SQUEEZED = 0.15
@@ -90,16 +90,22 @@ class RigArms(ClosingTogether):
     def wait_for_hands(self, clock: Clock, keep_on: Callable[[], bool] = lambda: True) -> bool:
         """Frees the leaders' grippers and waits until the operator holds them all closed, then frees the leaders.
 
-        Returns False when ``keep_on`` said so first: the leaders hold then. Raises Fault.
+        Returns False when ``keep_on`` said so first: the leaders hold then. Raises Fault, also when a leader is lost.
         """
         for leader in self.leaders:
             leader.torque_off([j for j, gripper in zip(leader.joints, leader.is_gripper, strict=True) if gripper])
         loop = DeadlineLoop(clock, 20_000_000)
+        heard_ns = dict.fromkeys(self.leaders, clock.now_ns())
         while loop.wait() is not None and keep_on():
-            states = [leader.read() for leader in self.leaders]
+            states = {leader: leader.read() for leader in self.leaders}
+            for leader, state in states.items():
+                if state is not None:
+                    heard_ns[leader] = clock.now_ns()
+                elif clock.now_ns() - heard_ns[leader] > LOST_S * NS_PER_S:
+                    raise Fault(f"arm {leader.name}: lost while its gripper was waited for: {leader.missing()}")
             if all(
                 state is not None and (state.qpos[leader.is_gripper] < SQUEEZED).all()
-                for state, leader in zip(states, self.leaders, strict=True)
+                for leader, state in states.items()
             ):
                 for leader in self.leaders:
                     leader.torque_off()

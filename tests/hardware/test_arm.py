@@ -177,6 +177,10 @@ def test_a_session_from_start_to_sleep(aloha: Lab) -> None:
     assert qpos(aloha.leader)[-1] == pytest.approx(1.0, abs=0.01)
     hand = iter([True, True, True])
     assert not aloha.arms.wait_for_hands(CLOCK, keep_on=lambda: next(hand, False))
+    aloha.leader_bus.do("mute", ids=[3])
+    with pytest.raises(Fault, match=r"leader_left: lost while its gripper was waited for: no answer from servo 3 "):
+        aloha.arms.wait_for_hands(CLOCK)
+    aloha.leader_bus.do("unmute")
     squeezed = qpos(aloha.leader)
     squeezed[-1] = 0.05
     aloha.place(aloha.leader, squeezed)
