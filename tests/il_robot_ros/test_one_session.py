@@ -57,8 +57,12 @@ def test_a_second_session_is_refused_as_long_as_the_first_one_lasts(
     monkeypatch.setattr(one_session, "LOOK_S", 0.05)
     domain = os.environ["ROS_DOMAIN_ID"]
     refused = rf"another session runs in ROS domain {domain} on this computer: process {os.getpid()} \(.*python"
-    with claim_session(KOCH), pytest.raises(BadInput, match=refused):
-        claim_session(KOCH)
+    with claim_session(KOCH):
+        with pytest.raises(BadInput, match=refused):
+            claim_session(KOCH)
+        for _ in range(200):  # more than the kernel keeps waiting
+            with pytest.raises(BadInput, match=f"another session runs in ROS domain {domain} on this computer"):
+                claim_session(KOCH)
     claim_session(KOCH).close()
 
 

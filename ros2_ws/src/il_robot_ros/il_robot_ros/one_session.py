@@ -68,6 +68,7 @@ def _claim(name: str, domain: int) -> socket.socket:
 def _holder(name: str) -> str:
     """Which process has the name, as far as it is to be seen."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
+        asking.setblocking(False)  # nobody ever takes a call: once too many wait, one more would wait for ever
         try:
             asking.connect(name)
             pid = struct.unpack("3i", asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
