@@ -1,4 +1,4 @@
-"""The doctor's look at the computer: disk, clock, priority, sockets."""
+"""The doctor's look at the computer: disk, clock, priority."""
 
 from __future__ import annotations
 
@@ -23,9 +23,6 @@ FAST_MB_S, SLOW_MB_S = 60, 25
 ROOMY_GB, TIGHT_GB = 20, 2
 GB_PER_MINUTE = 0.84
 """Of four such cameras."""
-SOCKET_LIMIT = Path("/proc/sys/net/core/rmem_max")
-ROOMY_SOCKET = 4 * 1024 * 1024
-"""Bytes; with Linux' usual 212992 four frames of 150 kB came up to 112 ms late (p99 61), with these 7 ms (p99 4)."""
 LIMITS = Path("/etc/security/limits.d")
 GROUP = "dialout"
 TIME_ERROR, REFUSED = 5, -1
@@ -33,7 +30,7 @@ TIME_ERROR, REFUSED = 5, -1
 
 
 def check(dataset: Path) -> Iterator[Row]:
-    """Rows for the disk of ``dataset``, the clock, the priority and the sockets."""
+    """Rows for the disk of ``dataset``, the clock and the priority."""
     try:
         folder = local_folder(dataset, "recording")
         there = _existing(folder)
@@ -44,7 +41,6 @@ def check(dataset: Path) -> Iterator[Row]:
         yield _speed(there)
     yield _clock()
     yield _priority()
-    yield from _sockets()
 
 
 def _existing(folder: Path) -> Path:
@@ -141,18 +137,3 @@ def _priority() -> Row:
         return Row("priority", Verdict.WARNING, found, cure, f"sudo usermod -aG {GROUP} $USER")
     command = f"echo '@{GROUP} - rtprio 60' | sudo tee {LIMITS}/il-robot.conf"
     return Row("priority", Verdict.WARNING, found, f"as a member of group {GROUP}, then log out and in again:", command)
-
-
-def _sockets() -> Iterator[Row]:
-    """How much may arrive at once; nothing in a container, which need not have a limit of its own."""
-    try:
-        allowed = int(SOCKET_LIMIT.read_text(encoding="ascii"))
-    except OSError:
-        return
-    found = f"{allowed // 1024} kB of messages may arrive at once"
-    if allowed >= ROOMY_SOCKET:
-        yield Row("sockets", Verdict.OK, found)
-        return
-    found += "; the frames of four cameras are more, and some come 0.1 s late"
-    command = f"echo net.core.rmem_max={ROOMY_SOCKET} | sudo tee /etc/sysctl.d/60-il-robot.conf; sudo sysctl --system"
-    yield Row("sockets", Verdict.WARNING, found, "allow more, now and after the next start:", command)

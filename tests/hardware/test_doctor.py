@@ -421,17 +421,6 @@ def test_what_is_no_folder_cannot_be_recorded_to(tmp_path: Path) -> None:
         assert row.verdict is Verdict.FAULT and "--dataset" in row.cure
 
 
-def test_small_sockets_are_told_with_what_makes_them_larger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    limit = tmp_path / "rmem_max"
-    monkeypatch.setattr(doctor_computer, "SOCKET_LIMIT", limit)
-    for written, verdict in (("212992\n", Verdict.WARNING), ("4194304\n", Verdict.OK)):
-        limit.write_text(written)
-        row = {row.what: row for row in doctor_computer.check(tmp_path)}["sockets"]
-        assert row.verdict is verdict and ("net.core.rmem_max=4194304" in row.command) == (verdict is Verdict.WARNING)
-    limit.unlink()
-    assert "sockets" not in {row.what for row in doctor_computer.check(tmp_path)}
-
-
 @pytest.mark.parametrize(
     ("error", "told"), [(28, "free 20.0 GB on "), (30, "its disk is read-only"), (13, "make this one yours")]
 )
