@@ -75,6 +75,6 @@ def told_warm_up(description: Description) -> str | None:
     if usual is None or recipe.warm_up >= usual:
         return None
     return (
-        f"warm-up: {recipe.warm_up} of {counted(recipe.steps, 'step')}, not the {usual} of preset {preset}: "
-        "the learning rate would not have its time"
+        f"warm-up: {recipe.warm_up} of {counted(recipe.steps, 'step')} instead of the {usual} of preset {preset}, "
+        "so that the learning rate arrives in time"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, closing, nullcontext
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from il_robot.training.divergence import Diverged
 from il_robot.training.frames import Frames
 from il_robot.training.images import decode_images
 from il_robot.training.judge import simulated_judge
-from il_robot.training.loop import Result, Training
+from il_robot.training.loop import Judge, Result, Training
 from il_robot.training.memory import keep_freed_memory, told_memory
 from il_robot.training.recipe import Recipe
 from il_robot.training.tensorboard import Board
@@ -65,7 +65,8 @@ class Fitting:
                 write_description(out, description)
             board = Board(out, training.step) if self.tensorboard and self.world.first else None
             stack.enter_context(closing(board) if board is not None else nullcontext())
-            task = bar.add_task(description.policy, total=recipe.steps, completed=training.step, note="")
+            first = "compiles first" if recipe.compile else ""
+            task = bar.add_task(description.policy, total=recipe.steps, completed=training.step, note=first)
             result = training.fit(lambda p: bar.update(task, completed=p.step, note=note(p)), board)
         sum_up(console, result, out)
         if result.stopped:
@@ -102,11 +103,18 @@ class Fitting:
         if validation is not None and len(validation.starts) and self.world.first:
             looked_at = self._windows(description, out, bar, self.chosen.validation, validation, None)
         judge = None
-        rollouts = description.recipe.rollouts
-        if rollouts and self.world.first:
-            judge = stack.enter_context(simulated_judge(description, rollouts, self.device))
+        if description.recipe.rollouts and self.world.first:
+            judge = stack.enter_context(self._judge(description, bar))
         run = (description.recipe, out, description.seed, self.device)
         return Training(network, learned, looked_at, *run, world=self.world, judge=judge)
+
+    def _judge(self, description: Description, bar: Bar) -> AbstractContextManager[Judge]:
+        """With a bar of its own while it drives, for that takes longer than training may."""
+        starts = description.recipe.rollouts
+        task = bar.add_task("drive in simulation", total=starts, visible=False, note="")
+        return simulated_judge(
+            description, starts, self.device, lambda done: bar.update(task, completed=done, visible=done < starts)
+        )
 
     def _rows(self, description: Description) -> tuple[Rows, Rows | None]:
         """Of training, and of validation where there is any; of that nothing may be left."""
@@ -147,4 +155,4 @@ def _make(out: Path) -> None:
 
 def _less_memory(recipe: Recipe) -> str:
     parts = f"--accumulate {recipe.accumulate * 2}, a smaller --batch than {recipe.batch}"
-    return f"try {parts}, or fewer --cameras"
+    return f"try {parts}, a smaller --size or fewer --cameras"

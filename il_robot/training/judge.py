@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 
 import torch
@@ -22,8 +23,13 @@ FIRST_SEED = 500_000
 
 
 @contextmanager
-def simulated_judge(description: Description, starts: int, device: str) -> Iterator[Judge]:
-    """A judge over the same ``starts`` fresh starts each time. Raises BadInput where the task cannot be simulated."""
+def simulated_judge(
+    description: Description, starts: int, device: str, tell: Callable[[int], None] = lambda done: None
+) -> Iterator[Judge]:
+    """A judge over the same ``starts`` fresh starts each time; ``tell`` hears 0 and how many are driven, after each.
+
+    Raises BadInput where the task cannot be simulated.
+    """
     with closing(World(description.rig, description.data.task)) as world:
 
         def judge(network: Network) -> Share:
@@ -32,8 +38,17 @@ def simulated_judge(description: Description, starts: int, device: str) -> Itera
             driver = Driver(policy, Ensemble(len(policy.rig.joints), policy.chunk_size), policy.rig)
             threads = torch.get_num_threads()
             torch.set_num_threads(1)
+            tell(0)
+            done = itertools.count(1)
             try:
-                evaluation = drive(driver, world, episodes=starts, seed=FIRST_SEED, cameras=policy.cameras)
+                evaluation = drive(
+                    driver,
+                    world,
+                    episodes=starts,
+                    seed=FIRST_SEED,
+                    cameras=policy.cameras,
+                    tell=lambda: tell(next(done)),
+                )
             finally:
                 torch.set_num_threads(threads)
             return evaluation.held

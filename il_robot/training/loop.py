@@ -50,7 +50,7 @@ class Progress:
     loss: float
     """Of the newest line of ``metrics.jsonl``."""
     steps_per_s: float
-    """Of this session, without the time that saves took."""
+    """Of this session, without its first step and the time that saves took."""
     waiting: float
     """Share of that time spent on getting data rather than on learning."""
 

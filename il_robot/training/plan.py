@@ -22,6 +22,8 @@ from il_robot.training.statistics import Statistics
 from il_robot.training.windows import check_chunk, gather
 
 FIRST_PRESET: PresetName = "tiny"
+LEAST_SIZE, LARGEST_SIZE = 8, 4096
+"""Of an image's height and width."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,8 @@ class Changes:
     preset: PresetName | None = None
     seed: int | None = None
     cameras: tuple[str, ...] | None = None
+    size: tuple[int, int] | None = None
+    """Height and width at which it looks at each of them."""
     history: int | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Of the network and the recipe, by their paths; see :mod:`il_robot.training.settings`."""
@@ -104,5 +108,14 @@ def _inputs(preset: Preset, rig: Rig, changes: Changes) -> Inputs:
     for name in asked:
         if name not in rig.camera_names:
             raise BadInput(f"--cameras: the dataset has no camera {name!r}; {nearest(name, rig.camera_names)}")
-    cameras = tuple(CameraInput(name, preset.image_height, preset.image_width, history) for name in asked)
+    if changes.size is not None and not asked:
+        raise BadInput(f"--size {_size(changes.size)}: the policy looks at no camera; name some with --cameras")
+    height, width = changes.size or (preset.image_height, preset.image_width)
+    if not all(LEAST_SIZE <= length <= LARGEST_SIZE for length in (height, width)):
+        raise BadInput(f"--size {_size((height, width))}; allowed: {LEAST_SIZE} to {LARGEST_SIZE} each")
+    cameras = tuple(CameraInput(name, height, width, history) for name in asked)
     return Inputs(rig.joint_names, rig.objects if preset.objects else (), cameras, history)
+
+
+def _size(size: tuple[int, int]) -> str:
+    return " ".join(map(str, size))

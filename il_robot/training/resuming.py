@@ -39,12 +39,14 @@ def resumed(run: Path, policy: PolicyName, changes: Changes, demonstrations: Dem
 def _check_settings(run: Path, description: Description, changes: Changes) -> None:
     has = settings_of(description.network, description.recipe) | {
         "cameras": " ".join(camera.name for camera in description.inputs.cameras),
+        "size": " ".join(sorted({f"{camera.height} {camera.width}" for camera in description.inputs.cameras})),
         "history": description.inputs.history,
         "preset": description.preset,
         "seed": description.seed,
     }
     asked = {path: value for path, value in changes.settings.items() if path not in FREE} | {
         "cameras": None if changes.cameras is None else " ".join(changes.cameras),
+        "size": None if changes.size is None else " ".join(map(str, changes.size)),
         "history": changes.history,
         "preset": changes.preset if description.preset else None,
         "seed": changes.seed,

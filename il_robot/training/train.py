@@ -34,6 +34,7 @@ _FROM_ZERO = tyro.conf.arg(help_behavior_hint="(default: 0)", metavar="INT")
 _PRESET = tyro.conf.arg(
     help_behavior_hint=f"(default: {FIRST_PRESET})", metavar=f"{{{','.join(get_args(PresetName))}}}"
 )
+_SIZE = tyro.conf.arg(help_behavior_hint=_HINT, metavar="HEIGHT WIDTH")
 _NAMES = tyro.conf.arg(help_behavior_hint=_HINT, metavar="[NAME ...]")
 
 
@@ -78,6 +79,7 @@ def train(
     chunk_size: Annotated[int | None, _NUMBER] = None,
     history: Annotated[int | None, _NUMBER] = None,
     cameras: Annotated[tuple[str, ...] | None, _NAMES] = None,
+    size: Annotated[tuple[int, int] | None, _SIZE] = None,
     weights: Annotated[tuple[float, ...], tyro.conf.arg(help_behavior_hint="", metavar="[FLOAT ...]")] = (),
     set: Annotated[tuple[tuple[str, ...], ...], tyro.conf.UseAppendAction, _SETTINGS] = (),
     imagenet: Path | None = None,
@@ -116,6 +118,7 @@ def train(
         chunk_size: Actions per prediction.
         history: Newest observations that the policy sees, 1 = no past.
         cameras: Cameras that the policy looks at.
+        size: Height and width at which it looks at each of them.
         set: Any setting of the policy's network and of the recipe, named as in config.json. Several values, parted by
             commas: a run with each, in OUT/NAME_VALUE, compared in the end. A tuple's parts: hidden=512x512.
         weights: Co-training: how often each dataset is seen, relative to the others. The policy is for the first
@@ -153,7 +156,7 @@ def train(
     runs = members(out, values, names, seeds, seed)
     check_settings(new_ones(runs) if resume else runs, start, options)
     chosen = demonstrations(datasets, weights)
-    descriptions = planned(runs, policy, Changes(preset, None, cameras, history, options), chosen, resume)
+    descriptions = planned(runs, policy, Changes(preset, None, cameras, size, history, options), chosen, resume)
     with joined(computing.device) as (world, own_device):
         many = Fitting(chosen, own_device, world, tensorboard)
         if len(runs) == 1:

@@ -82,7 +82,7 @@ def test_a_short_run_warms_up_for_a_tenth_of_its_steps_and_says_so(
     demonstrate(tmp_path / "data", "a", 8)
     command = ["train", "bc", str(tmp_path / "data"), "--batch", "2", "--chunk-size", "2", "--steps", "30"]
     assert main([*command, "--out", str(tmp_path / "run")]) == 0
-    assert "warm-up: 3 of 30 steps, not the 100 of preset tiny: " in capsys.readouterr().out
+    assert "warm-up: 3 of 30 steps instead of the 100 of preset tiny, " in capsys.readouterr().out
     recipe = read_description(tmp_path / "run").recipe
     assert recipe.warm_up == 3, "as config.json has it"
     assert learning_rate(recipe, 2) == recipe.learning_rate

@@ -75,6 +75,7 @@ def test_copied_data_is_the_same_data(folder: Path) -> None:
         (["--seed", "5"], "began with seed 0, not 5"),
         (["--preset", "tiny-image"], "began with preset tiny, not tiny-image"),
         (["--rollouts", "3"], "began with rollouts 0, not 3"),
+        (["--size", "9", "16"], "began with size 96 128, not 9 16"),
         (["--history", "2"], "began with history 1, not 2"),
         (["--batch", "24"], "began with batch 12, not 24"),
         (["--colour", "0.5"], "began with augmentation.colour 0.0, not 0.5"),

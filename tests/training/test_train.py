@@ -66,6 +66,12 @@ def test_a_run_holds_everything(dataset: Path, tmp_path: Path, policy: str, pres
     assert any("validation" in line for line in lines)
 
 
+def test_images_are_looked_at_in_the_size_that_is_asked_for(dataset: Path, tmp_path: Path) -> None:
+    train("bc", (dataset,), out=tmp_path / "run", preset="tiny-image", size=(16, 24), steps=1, batch=2, chunk_size=2)
+    (camera,) = read_description(tmp_path / "run").inputs.cameras
+    assert (camera.height, camera.width) == (16, 24)
+
+
 def test_statistics_come_from_the_training_split_alone(dataset: Path, tmp_path: Path) -> None:
     split = Dataset(dataset)
     assert split.train
@@ -215,6 +221,8 @@ def test_wrong_arguments_are_one_line(dataset: Path, tmp_path: Path) -> None:
         ({"computing": Computing(threads=-3)}, "threads=-3"),
         ({"learning_rate": float("nan")}, "learning_rate=NaN"),
         ({"seed": -1}, "--seed -1"),
+        ({"size": (24, 32)}, "--size 24 32: the policy looks at no camera; name some with --cameras"),
+        ({"size": (24, 7), "cameras": ("cam_low",)}, "--size 24 7; allowed: 8 to 4096 each"),
         ({"computing": Computing(device="tpu")}, "device 'tpu'.*allowed: cpu"),
     ):
         with pytest.raises(BadInput, match=told):
