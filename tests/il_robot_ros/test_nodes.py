@@ -104,14 +104,14 @@ def test_a_killed_policy_makes_the_followers_hold_and_the_episode_is_kept(tmp_pa
     assert np.ptp(held, axis=0).max() == 0, "a follower was moved while it should hold"
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_stopping_the_launcher_ends_everything_and_keeps_the_open_episode(tmp_path: Path, number: int) -> None:
     with Launched(tmp_path, "collect", f"dataset:={tmp_path}/cube") as run:
         run.wait_for("recording ")
         time.sleep(1)
         os.kill(run.process("pedal"), signal.SIGSTOP)  # a suspended process must not outlive the run, nor delay its end
-        # A terminal's Ctrl-C goes to every process, a SIGTERM to the launcher alone.
-        (os.killpg if number == signal.SIGINT else os.kill)(run.launcher.pid, number)
+        # That its terminal was closed goes to every process, as Ctrl-C does; a SIGTERM to the launcher alone.
+        (os.killpg if number == signal.SIGHUP else os.kill)(run.launcher.pid, number)
         assert run.exit_code() == 0, run.output
         assert_nothing_left(run)
     assert "Traceback" not in run.output and "error: " not in run.output

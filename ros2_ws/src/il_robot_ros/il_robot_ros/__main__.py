@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import importlib
-import signal
 import sys
 
 from il_robot.errors import BadInput, nearest
-from il_robot.leaving import leave_at_once
+from il_robot.leaving import leave_at_once, stop_signals
 
 NODES = ("arms", "cameras", "control", "pedal", "policy", "puppeteer", "recorder", "replay", "sim")
 
@@ -17,7 +16,7 @@ def main() -> None:
     name = sys.argv[1] if len(sys.argv) > 1 else ""
     if name not in NODES:
         sys.exit(f"error: no node {name!r}; {nearest(name, NODES)}")
-    leave_at_once(0, "", signal.SIGINT, signal.SIGTERM)  # until the node's own handlers are there
+    leave_at_once(0, "", *stop_signals())  # until the node's own handlers are there
     try:
         node = importlib.import_module(f"il_robot_ros.{name}")
     except BadInput as error:  # the machine lacks what the node needs: a simulated rig looks for its GL while loading

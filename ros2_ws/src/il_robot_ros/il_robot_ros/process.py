@@ -1,4 +1,4 @@
-"""How a node process lives: start, spin, stop cleanly on Ctrl-C, SIGTERM or an error, and say why in one line.
+"""How a node process lives: start, spin, stop cleanly on Ctrl-C, SIGTERM, SIGHUP or an error, and say why in one line.
 
 Exit codes: 0 finished or asked to stop, 1 a fault, 2 bad input.
 """
@@ -23,6 +23,7 @@ from rclpy.utilities import try_shutdown
 
 from il_robot.control.rate import SWITCH_S
 from il_robot.errors import Fault, IlRobotError
+from il_robot.leaving import stop_signals
 from il_robot_ros.transport import share_no_memory
 
 PATIENCE_S = 1.0
@@ -110,7 +111,7 @@ def run(
     """
     sys.setswitchinterval(SWITCH_S)
     life = Life()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in stop_signals():
         signal.signal(number, lambda *_: life.stop())
     if not images:
         share_no_memory()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import IO
 
+from il_robot.leaving import stop_signals
 from il_robot.screen import for_screen
 from il_robot_ros.graph_process import GRACE_S, Process
 
@@ -48,9 +50,7 @@ class Runner:
 
     def run(self) -> int:
         """Start everything, wait for the end, stop everything. 0 = finished or asked to stop, else what failed."""
-        before = {
-            number: signal.signal(number, lambda *_: self._stop.set()) for number in (signal.SIGINT, signal.SIGTERM)
-        }
+        before = {number: signal.signal(number, lambda *_: self._stop.set()) for number in stop_signals()}
         try:
             for process in self._processes:
                 self._running.append(self._start(process))
@@ -65,11 +65,11 @@ class Runner:
     def _failed_while_stopping(self) -> int:
         """1, and who it was, when a process could not end well: an arm that never reached its sleep pose, say."""
         for name in self._forced:
-            print(f"error: {name} did not stop and was killed; arms that it moved hold where they are", file=sys.stderr)
+            _complain(f"{name} did not stop and was killed; arms that it moved hold where they are")
         failed = [running for running in self._running if (running.popen.returncode or 0) > 0]
         for running in failed:
             code = running.popen.returncode
-            print(f"error: {running.process.name} ended with exit code {code} while it was stopped", file=sys.stderr)
+            _complain(f"{running.process.name} ended with exit code {code} while it was stopped")
         return 1 if failed or self._forced else 0
 
     def _start(self, process: Process) -> _Running:
@@ -91,7 +91,7 @@ class Runner:
         for line in lines:
             try:
                 print(for_screen(line.rstrip(), f"{name:>10} | "), flush=True)
-            except BrokenPipeError:
+            except OSError:  # a pipe that nobody reads, a terminal that was closed
                 # A run that nobody can follow ends; until then its processes must not block on a full pipe.
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
                 self._unread = True
@@ -112,7 +112,7 @@ class Runner:
     def _fail(self, running: _Running, code: int) -> int:
         running.reader.join(1.0)
         what = f"was killed (signal {-code})" if code < 0 else f"ended with exit code {code}"
-        print(f"error: {running.process.name} {what}; the run ends", file=sys.stderr, flush=True)
+        _complain(f"{running.process.name} {what}; the run ends")
         if code != 2:
             self._stop.wait(GRACE_S)
         return 2 if code == 2 else 1
@@ -131,3 +131,8 @@ class Runner:
                 time.sleep(0.02)
         for running in self._running:
             running.reader.join(1.0)
+
+
+def _complain(what: str) -> None:
+    with contextlib.suppress(OSError):  # its terminal was closed
+        print(f"error: {what}", file=sys.stderr, flush=True)
