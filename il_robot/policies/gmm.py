@@ -25,7 +25,7 @@ from il_robot.errors import BadInput
 from il_robot.policies.choice import choose
 from il_robot.policies.inputs import Inputs
 from il_robot.policies.linear import Linear
-from il_robot.policies.network import Batch, Loss
+from il_robot.policies.network import Batch, Loss, precise
 from il_robot.policies.perceptron import ObservationVector, perceptron
 from il_robot.policies.sizes import check_hidden, check_sizes
 from il_robot.policies.vision import VisionConfig
@@ -72,9 +72,9 @@ class Gmm(nn.Module):
     def _mixture(self, state_BS: Tensor, images_BHWC: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """Logits (B, M), means and standard deviations (B, M, k, J)."""
         features = F.gelu(self.trunk(self.observation(state_BS, images_BHWC)))
-        mean_BMkJ = self.mean(features).unflatten(-1, self.chunk_shape)
-        std_BMkJ = F.softplus(self.spread(features)).unflatten(-1, self.chunk_shape) + self.config.least_std
-        return self.weight(features), mean_BMkJ, std_BMkJ
+        mean_BMkJ = precise(self.mean(features)).unflatten(-1, self.chunk_shape)
+        std_BMkJ = F.softplus(precise(self.spread(features))).unflatten(-1, self.chunk_shape) + self.config.least_std
+        return precise(self.weight(features)), mean_BMkJ, std_BMkJ
 
     def predict(
         self, state_BS: Tensor, images_BHWC: Mapping[str, Tensor], generator: torch.Generator | None = None

@@ -115,6 +115,12 @@ def valid_mean(error_BkJ: Tensor, pad_Bk: Tensor, absent_BJ: Tensor | None = Non
     return per_window_B.sum() / (count_B > 0).sum().clamp(min=1)
 
 
+def precise(x: Tensor) -> Tensor:
+    """``x`` in float32 at least: a difference of numbers that are nearly alike, in bfloat16, is but rounding."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
 def kl_from_standard_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
     """``KL(N(mean, exp(log_variance)) || N(0, 1))``, summed over the latent, averaged over the batch."""
+    mean, log_variance = precise(mean), precise(log_variance)
     return 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance).sum(-1).mean()

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from il_robot.errors import BadInput
 from il_robot.policies.inputs import CameraInput
 from il_robot.policies.linear import Linear
+from il_robot.policies.network import precise
 from il_robot.policies.resnet import ResNet18
 from il_robot.policies.sizes import LARGEST
 from il_robot.policies.transformer import sinusoid_2d
@@ -83,7 +84,7 @@ class SpatialSoftmax(nn.Module):
 
     def forward(self, map_BChw: Tensor) -> Tensor:
         height, width = map_BChw.shape[-2:]
-        logits_BPn = self.project(map_BChw).flatten(2) * torch.exp(-self.log_temperature)
+        logits_BPn = precise(self.project(map_BChw)).flatten(2) * torch.exp(-self.log_temperature)
         weight_BPhw = F.softmax(logits_BPn, -1).unflatten(-1, (height, width))
         # No matrix products: autocast would round them to bfloat16, and so where a thing is to half a percent.
         column = (weight_BPhw.sum(-2) * torch.linspace(-1, 1, width, device=map_BChw.device)).sum(-1)

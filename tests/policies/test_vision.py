@@ -24,6 +24,16 @@ def test_spatial_softmax_finds_the_bright_spot() -> None:
     assert (column, row) == pytest.approx((-0.5, 1.0), abs=1e-3)
 
 
+def test_where_a_spot_is_is_no_matter_of_bfloat16() -> None:
+    layer = SpatialSoftmax(1, 1)
+    torch.nn.init.constant_(layer.project.weight, 1.0)
+    torch.nn.init.zeros_(layer.project.bias)
+    image = torch.rand(8, 1, 24, 32, generator=torch.Generator().manual_seed(0)).bfloat16()
+    exact = layer(image.float())
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(layer(image), exact, atol=1e-5, rtol=0)
+
+
 TORCHVISION = """
 conv1 64 3 7 7 bn1
 layer1.0.conv1 64 64 3 3 layer1.0.bn1
