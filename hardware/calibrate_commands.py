@@ -162,12 +162,13 @@ def calibrate_latency(
     if not 4 <= seconds <= 120:
         raise BadInput(f"--seconds {seconds:g}; allowed: 4 to 120")
     scale = calibration.arm(name).for_joints(pairs[name].joint_names, name)
+    chosen, watched = chosen_cameras(described, cameras), dict[str, ThreadedCamera]()
     with contextlib.ExitStack() as opened:
-        freed = opened.enter_context(free_arm(name, pairs[name], wiring, scale, wait_for_enter))
-        watched = {}
-        for settings in chosen_cameras(described, cameras):
+        for settings in chosen:
             watched[settings.name] = ThreadedCamera(settings.name, source_of(settings, wiring.cameras[settings.name]))
             opened.callback(watched[settings.name].close)
+        # Last: an arm goes limp for nothing when a camera is missing.
+        freed = opened.enter_context(free_arm(name, pairs[name], wiring, scale, wait_for_enter))
         say(f"move {name} now, quickly and irregularly, for {seconds:g} s")
         console = Console(stderr=True)
         with Progress(console=console, transient=True, disable=not console.is_terminal, refresh_per_second=4) as bar:

@@ -72,6 +72,8 @@ def begin(rig: str, out: Path | None, part: str, afresh: bool = False) -> Start:
 def chosen_cameras(rig: Rig, names: tuple[str, ...]) -> list[Camera]:
     """The cameras called ``names``, or all. Raises BadInput."""
     known = {camera.name: camera for camera in rig.cameras}
+    if not known:
+        raise BadInput(f"rig {rig.name} has no cameras: there is nothing to calibrate")
     for name in names:
         if name not in known:
             raise BadInput(f"rig {rig.name} has no camera {name!r}; {nearest(name, known)}")

@@ -153,6 +153,17 @@ def test_what_cannot_be_written_is_told_before_an_arm_goes_limp(tmp_path: Path, 
             getattr(calibrate_commands, f"calibrate_{command}")(rig="koch", out=out)
 
 
+def test_a_camera_that_is_not_there_is_told_before_an_arm_goes_limp(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_lab("koch", tmp_path / "lab")  # and nothing behind its devices
+    monkeypatch.setattr("builtins.input", lambda prompt: pytest.fail(prompt))
+    with pytest.raises(BadInput, match="rig koch has no camera 'cam_frnt'; did you mean 'cam_front'"):
+        calibrate_commands.calibrate_latency(rig=str(tmp_path / "lab"), cameras=("cam_frnt",))
+    with pytest.raises(Fault, match="camera cam_front: no .*: its lab does not run"):
+        calibrate_commands.calibrate_latency(rig=str(tmp_path / "lab"))
+
+
 def test_grippers_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_lab("koch", tmp_path / "lab")
     rig, wiring, prior, emulated = open_lab(tmp_path / "lab")
