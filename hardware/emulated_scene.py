@@ -49,7 +49,9 @@ class Scene:
 
     def move(self, qpos: Floats) -> None:
         """(J,) where the followers are, in the rig's order."""
-        self._shared[1 + self._moves % REMEMBERED] = [time.time(), *qpos]
+        row = self._shared[1 + self._moves % REMEMBERED]
+        row[1:] = qpos
+        row[0] = time.time()  # last: a camera that looks meanwhile finds this row as old as it was, and takes another
         self._moves += 1
 
     def show_board(self, shown: bool) -> None:
