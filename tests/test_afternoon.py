@@ -66,7 +66,7 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         assert running.stdout and running.stdout.readline().startswith("running: rig lab")
         yield tmp_path / "lab"
         running.send_signal(signal.SIGINT)
-        assert running.wait(20) == 0
+        assert running.wait(60) == 0
 
 
 def test_the_rig_is_calibrated_as_it_was_built_and_can_be_launched(

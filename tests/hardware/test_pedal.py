@@ -23,7 +23,7 @@ BUTTONS = PedalButtons(record=4, success=5, discard=6, takeover=7)
 def edges(pedal: Pedal, count: int) -> list[tuple[int, bool]]:
     """The next ``count`` edges without their time."""
     found: list[PedalEvent] = []
-    for _ in range(50):
+    for _ in range(300):
         found += pedal.events(wait_s=0.1)
         if len(found) >= count:
             break
@@ -71,7 +71,7 @@ class TestSerialPedal(PedalContract):
     @pytest.fixture(autouse=True)
     def plugged_in(self, tmp_path: Path) -> Iterator[None]:
         with EmulatedPedal(tmp_path / "pedal", heartbeat_s=0.02) as self.emulated:
-            self.pedal = self.serial = SerialPedal(str(self.emulated.link), lost_s=0.3)
+            self.pedal = self.serial = SerialPedal(str(self.emulated.link), lost_s=2.0)
             yield
             self.pedal.close()
 
