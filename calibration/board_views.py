@@ -11,7 +11,11 @@ import numpy as np
 from calibration.camera import Board, BoardView
 from calibration.state import kept_in
 from calibration.whole_file import write_yaml
+from il_robot.errors import BadInput
 from il_robot.rig import Camera
+
+FAR = 2
+"""A corner lies in the image, or hardly outside: never so many images away."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,14 @@ class CameraViews:
     """Whether its intrinsics were found and written; the views are not needed any more."""
     rows: tuple[tuple[tuple[float, ...], ...], ...] = ()
     """By view and corner: the corner's number on the board, x and y [px]."""
+
+    def __post_init__(self) -> None:
+        corners = (self.board.columns - 1) * (self.board.rows - 1)
+        for corner in (corner for view in self.rows for corner in view):
+            if len(corner) != 3 or corner[0] not in range(corners):
+                raise BadInput(f"corner {list(corner)}; allowed: its number on the board, 0 to {corners - 1}, x and y")
+            if max(abs(corner[1]) / self.width, abs(corner[2]) / self.height) > FAR:
+                raise BadInput(f"corner {list(corner)} is not in an image of {self.width} by {self.height} px")
 
     @property
     def views(self) -> list[BoardView]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import simplejpeg
 
-from calibration.arm import RigCalibration, update_calibration
+from calibration.arm import RigCalibration, load_calibration, update_calibration
 from calibration.board_views import CamerasProgress, CameraViews, no_views
 from calibration.camera import MIN_CORNERS, MIN_COVERED, Board, BoardView, covered, find_board, find_intrinsics
 from calibration.guide import Say
@@ -54,7 +54,11 @@ def calibrate_cameras(
     progress = CamerasProgress.resume(unfinished)
     for settings in cameras:
         name = settings.name
-        views = _kept(progress.cameras.get(name), no_views(board, settings, controls[name]), name, say)
+        kept = progress.cameras.get(name)
+        if kept is not None and kept.done and name not in _calibrated(path):
+            say(f"{name}: was calibrated, but {path} does not have it any more: from the beginning")
+            kept = None
+        views = _kept(kept, no_views(board, settings, controls[name]), name, say)
         if views.done:
             continue
 
@@ -76,6 +80,10 @@ def calibrate_cameras(
         say(f"{name}: reprojection error {found.error_px:.2f} px over {found.views} views")
     progress.forget([settings.name for settings in cameras])
     progress.save(unfinished)
+
+
+def _calibrated(path: Path) -> dict[str, CameraIntrinsics]:
+    return load_calibration(path).cameras if path.exists() else {}
 
 
 def _written(path: Path, prior: RigCalibration, camera: str, found: CameraIntrinsics) -> RigCalibration:

@@ -76,7 +76,9 @@ def calibrate_cameras(
     start = begin(rig, out, CAMERAS, afresh and not cameras)
     chosen = chosen_cameras(start.rig, cameras)
     if afresh:
-        progress = CamerasProgress.resume(start.unfinished)
+        progress = CamerasProgress()
+        with contextlib.suppress(BadInput):  # with what cannot be read nobody goes on
+            progress = CamerasProgress.resume(start.unfinished)
         progress.forget([settings.name for settings in chosen])
         progress.save(start.unfinished)
     wired = start.wiring.cameras

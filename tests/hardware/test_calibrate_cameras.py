@@ -11,16 +11,18 @@ import numpy as np
 import pytest
 
 from calibration.arm import load_calibration
-from calibration.board_views import CamerasProgress
+from calibration.board_views import CamerasProgress, no_views
 from calibration.camera import Board
 from calibration.guide import Say
 from calibration.report import load_report
 from calibration.rig_file import RIGS
+from hardware import calibrate_commands
 from hardware.calibrate_cameras import VIEWS, calibrate_cameras
 from hardware.camera import ThreadedCamera
+from hardware.emulated_lab import write_lab
 from hardware.pattern_camera import FileSource
 from il_robot.control.rate import SystemClock
-from il_robot.errors import Fault
+from il_robot.errors import BadInput, Fault
 from il_robot.rig import Camera
 
 SETTINGS = Camera("cam_high", 640, 480, quality=95)
@@ -102,6 +104,38 @@ def test_an_interrupted_one_goes_on_with_the_views_it_has(tmp_path: Path, moving
     assert next(line for line in told if "view " in line and "in view" not in line) == "cam_low: view 8 of 20"
     assert set(load_calibration(tmp_path / "calibration.yaml").cameras) == {"cam_high", "cam_low"}
     assert not (tmp_path / "calibration.cameras.unfinished.yaml").exists()
+
+
+def test_what_was_calibrated_and_is_gone_is_not_taken_for_calibrated(tmp_path: Path, moving: Path) -> None:
+    """Somebody put an older calibration.yaml back meanwhile."""
+    done = replace(no_views(BOARD, SETTINGS, {"focus": 5}), done=True)
+    CamerasProgress({"cam_high": done}).save(tmp_path / "calibration.cameras.unfinished.yaml")
+    told: list[str] = []
+
+    def say(line: str) -> None:
+        told.append(line)
+        if line == f"cam_high: view 1 of {VIEWS}":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        calibrated(tmp_path, moving, say)
+    assert told[0].startswith(f"cam_high: was calibrated, but {tmp_path}/calibration.yaml does not have it any more")
+
+
+@pytest.mark.parametrize(
+    "rows", ["[[[0, 1]]]", "[[[40, 1, 2]]]", "[[[-1, 1, 2]]]", "[[[0.5, 1, 2]]]", "[[[0, 1.0e+300, 2]]]", "[[[]]]"]
+)
+def test_views_that_cannot_be_are_one_line_and_a_fresh_start_helps(tmp_path: Path, rows: str) -> None:
+    write_lab("koch", tmp_path / "lab")
+    rig, camera = str(tmp_path / "lab"), ("cam_front",)
+    kept = tmp_path / "lab" / "calibration.cameras.unfinished.yaml"
+    of_board = "board: {columns: 9, rows: 6, square_m: 0.03, marker_m: 0.022}, width: 640, height: 480, controls: {}"
+    kept.write_text(f"cameras:\n  cam_front: {{{of_board}, rows: {rows}}}\n")
+    with pytest.raises(BadInput, match=r"unfinished.yaml:2:3: .*corner .*; --afresh begins without this file"):
+        calibrate_commands.calibrate_cameras(rig=rig, cameras=camera)
+    with pytest.raises(Fault, match="its lab does not run"):
+        calibrate_commands.calibrate_cameras(rig=rig, cameras=camera, afresh=True)
+    assert not kept.exists()
 
 
 @pytest.mark.parametrize(

@@ -160,7 +160,7 @@ def test_a_camera_that_is_not_there_is_told_before_an_arm_goes_limp(
     monkeypatch.setattr("builtins.input", lambda prompt: pytest.fail(prompt))
     with pytest.raises(BadInput, match="rig koch has no camera 'cam_frnt'; did you mean 'cam_front'"):
         calibrate_commands.calibrate_latency(rig=str(tmp_path / "lab"), cameras=("cam_frnt",))
-    with pytest.raises(Fault, match="camera cam_front: no .*: its lab does not run"):
+    with pytest.raises(Fault, match=r"camera cam_front: no .*: its lab does not run"):
         calibrate_commands.calibrate_latency(rig=str(tmp_path / "lab"))
 
 
