@@ -20,7 +20,7 @@ Values = dict[str, str]
 
 
 class Diagnosed:
-    """Keeps the newest values that each node has said."""
+    """Keeps the newest values that each node has said, and as ``summary`` its words."""
 
     def __init__(self, node: Node) -> None:
         self._said: dict[str, Values] = {}
@@ -30,7 +30,7 @@ class Diagnosed:
 
     def _store(self, message: DiagnosticArray) -> None:
         for status in message.status:
-            self._said[status.name] = {pair.key: pair.value for pair in status.values}
+            self._said[status.name] = {"summary": status.message, **{pair.key: pair.value for pair in status.values}}
 
     def until(self, node: str, holds: Callable[[Values], bool]) -> Values:
         """What ``node`` says once that holds of it; fails when that does not come."""

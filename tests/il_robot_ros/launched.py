@@ -11,8 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-START_S = 120.0
-"""Far longer than anything takes on a busy machine: only a hang reaches it."""
+START_S = 250.0
+"""Far longer than anything takes on a busy machine (a quarter of a core: 130 s): only a hang reaches it."""
 CLOCK = ("use_sim_time:=true", "speed:=0.5")
 """Half the speed of the real thing, so that a busy machine of two cores keeps up."""
 
@@ -45,10 +45,10 @@ class Launched:
     def output(self) -> str:
         return self._log.read_text()
 
-    def wait_for(self, words: str) -> None:
-        """Until the run has said that; fails when it ends or says nothing of it for too long."""
+    def wait_for(self, words: str, times: int = 1) -> None:
+        """Until the run has said that so often; fails when it ends or says nothing of it for too long."""
         deadline_s = time.monotonic() + START_S
-        while words not in self.output:
+        while self.output.count(words) < times:
             assert self.launcher.poll() is None, f"ended before {words!r}:\n{self.output}"
             assert time.monotonic() < deadline_s, f"no {words!r} in:\n{self.output}"
             time.sleep(0.05)

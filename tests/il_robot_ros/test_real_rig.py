@@ -60,21 +60,20 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
 def test_what_hands_do_to_the_leaders_the_followers_do_and_the_episode_holds(lab: Lab, tmp_path: Path) -> None:
     clock = ("use_sim_time:=false", "speed:=1.0")
     given = (f"rig:={lab.folder}", "task:=wave", f"dataset:={tmp_path / 'data'}", "episodes:=1")
-    with Launched(tmp_path, "collect", *given, clock=clock) as run:
-        run.wait_for("control starts")
-        time.sleep(1)
+    with Launched(tmp_path, "collect", *given, clock=clock) as run, diagnosed(run) as diagnostics:
+        diagnostics.until("recorder", lambda said: said["summary"] == "ready")
         lab.emulated.pedal.tap(lab.rig.pedal.record)
         run.wait_for("recording ")
         lab.emulated.pedal.tap(lab.rig.pedal.discard)  # does not count
         run.wait_for("discarded ")
-        time.sleep(0.3)
         lab.emulated.pedal.tap(lab.rig.pedal.record)
-        run.wait_for("recording ")
+        run.wait_for("recording ", times=2)
         time.sleep(4)
         lab.emulated.pedal.tap(lab.rig.pedal.success)
         run.wait_for("1 of 1 episodes saved: the run ends")
         assert run.exit_code() == 0, run.output
-    assert "HOLD: recorder" not in run.output, "the recorder ends first, and the run with it"
+    end = run.output.partition("1 of 1 episodes saved")[2]
+    assert "HOLD: recorder" not in end, "the recorder ends first, and the run with it"
     assert run.output.count(" registers written ") == 2, "a line an arm"
     assert " -> " not in run.output
     assert not any(any(servos) for servos in lab.torque().values())
@@ -120,8 +119,9 @@ def test_teleop_refuses_a_far_leader_holds_without_its_pedal_and_sleeps_without_
             run.wait_for("HOLD: leader and follower differ by 0.")
             time.sleep(0.3)
             assert {servo: state["Goal_Position"] for servo, state in follower.do("state").items()} == held
+            ended = run.output.count("hold ended")
             lab.hands.aside = 0.0
-            run.wait_for("hold ended")
+            run.wait_for("hold ended", times=ended + 1)
             assert_a_killed_control_holds_then_sleeps(lab, run)
 
 
