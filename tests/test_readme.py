@@ -71,7 +71,6 @@ def run(line: str, folder: Path) -> str:
 
 
 @pytest.mark.ros
-@pytest.mark.timeout(300)
 def test_every_command_runs_in_order(tmp_path: Path) -> None:
     lines = [line for line in commands() if line.startswith("il-robot ") and not ROBOT.search(line)]
     assert len(lines) >= 8, "the README has lost its commands"
