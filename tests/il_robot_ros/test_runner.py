@@ -29,6 +29,15 @@ class Script(Process):
         return [sys.executable, "-c", str(self.parameters["does"])]
 
 
+def test_a_ctrl_c_while_a_process_starts_waits_until_it_can_answer(capsys: pytest.CaptureFixture[str]) -> None:
+    struck = "import os, signal; [os.kill(os.getpid(), n) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]; "
+    waits = struck + "print(sorted(signal.sigpending()))"
+    assert runner.Runner([Script("pedal", {"does": waits}, ends_run=True)]).run() == 0
+    said = capsys.readouterr()
+    assert all(name in said.out for name in ("SIGINT", "SIGTERM", "SIGHUP")), said
+    assert not {signal.SIGINT, signal.SIGTERM} & signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
 def test_a_process_that_does_not_stop_is_killed_and_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
 
 from il_robot.errors import BadInput, nearest
@@ -17,6 +18,7 @@ def main() -> None:
     if name not in NODES:
         sys.exit(f"error: no node {name!r}; {nearest(name, NODES)}")
     leave_at_once(0, "", *stop_signals())  # until the node's own handlers are there
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, stop_signals())  # kept back until here by what started it
     try:
         node = importlib.import_module(f"il_robot_ros.{name}")
     except BadInput as error:  # the machine lacks what the node needs: a simulated rig looks for its GL while loading

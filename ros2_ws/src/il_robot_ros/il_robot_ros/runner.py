@@ -73,6 +73,14 @@ class Runner:
         return 1 if failed or self._forced else 0
 
     def _start(self, process: Process) -> _Running:
+        # A process takes over what is blocked: a Ctrl-C waits until it can answer, even while Python itself starts.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, stop_signals())
+        try:
+            return self._started(process)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def _started(self, process: Process) -> _Running:
         popen = subprocess.Popen(
             process.command,
             stdin=subprocess.DEVNULL,
