@@ -7,6 +7,7 @@ stops answering raises Fault: silence from a pedal never means "nothing pressed"
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import select
 import termios
@@ -27,6 +28,8 @@ HEARTBEAT_S = 0.2
 """A serial pedal sends a heartbeat at least this often."""
 LOST_S = 1.0
 """Without a valid line for this long, a serial pedal is lost."""
+REPEATED_S = 0.75
+"""A key that comes again sooner is still held: terminals repeat it after 0.25 to 0.66 s, and tell of no release."""
 BUTTON_COUNT = 16
 
 
@@ -138,7 +141,8 @@ class SerialPedal:
 
 
 class KeyboardPedal:
-    """Keys of the terminal as buttons: space takeover, r record, s success, d discard. A key is press and release.
+    """Keys of the terminal as buttons: space takeover, r record, s success, d discard. A key is press and release,
+    once, however long it is held.
 
     The terminal is read key by key without echo and is put back as it was by :meth:`close`; Ctrl-C still interrupts.
     """
@@ -148,6 +152,8 @@ class KeyboardPedal:
         keys = {"takeover": b" ", "record": b"r", "success": b"s", "discard": b"d"}
         self._buttons = {keys[name]: button for button, name in buttons.meanings.items()}
         self._name = terminal
+        self._came_s: dict[bytes, float] = {}
+        """When each key came last."""
         self._found: list[Any] | None = None
         try:
             self._file = os.open(terminal, os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK)
@@ -179,8 +185,16 @@ class KeyboardPedal:
         if not keys:
             raise Fault(f"keyboard pedal: {self._name} was closed")
         now_ns = time.time_ns()
-        pressed = [self._buttons[key] for key in (bytes([code]).lower() for code in keys) if key in self._buttons]
+        pressed = [self._buttons[key] for key in (bytes([code]).lower() for code in keys) if self._is_pressed(key)]
         return [PedalEvent(button, down, now_ns) for button in pressed for down in (True, False)]
+
+    def _is_pressed(self, key: bytes) -> bool:
+        """Whether a key that came was let go of since it came before, and means something."""
+        if key not in self._buttons:
+            return False
+        now_s = time.monotonic()
+        before_s, self._came_s[key] = self._came_s.get(key, -math.inf), now_s
+        return now_s - before_s > REPEATED_S
 
     def close(self) -> None:
         """Puts the terminal back as it was found."""

@@ -133,6 +133,19 @@ class TestKeyboardPedal(PedalContract):
         os.write(self.keys, b"xS\x1b[A\n")
         assert edges(self.pedal, 2) == [(BUTTONS.success, True), (BUTTONS.success, False)]
 
+    def test_a_key_that_is_held_is_pressed_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Each would hand the robot over, or back."""
+        monkeypatch.setattr("hardware.pedal.REPEATED_S", 60.0)
+        tap = [(BUTTONS.takeover, True), (BUTTONS.takeover, False)]
+        found = []
+        for _ in range(5):
+            os.write(self.keys, b"  ")
+            found += [(event.button, event.pressed) for event in self.pedal.events(0.02)]
+        assert found == tap
+        monkeypatch.setattr("hardware.pedal.REPEATED_S", 0.0)
+        os.write(self.keys, b" ")
+        assert edges(self.pedal, 2) == tap
+
     def test_the_terminal_is_put_back(self) -> None:
         assert not termios.tcgetattr(self.screen)[3] & termios.ECHO
         self.pedal.close()
