@@ -18,6 +18,7 @@ from il_robot.policies.catalogue import build
 from il_robot.policies.resnet import start_from_imagenet
 from il_robot.training.beginning import told_data, told_warm_up
 from il_robot.training.checkpoint import weights_path
+from il_robot.training.compiling import told_compiler
 from il_robot.training.demonstrations import Demonstrations
 from il_robot.training.description import Description, write_description
 from il_robot.training.display import note, progress_bar, say, sum_up
@@ -56,6 +57,7 @@ class Fitting:
         self.world.wait()
         console = Console(quiet=not self.world.first)
         with ExitStack() as stack, told_memory(self.device, _less_memory(recipe)):
+            stack.enter_context(told_compiler(out) if recipe.compile else nullcontext())
             bar = stack.enter_context(progress_bar(console))
             training = self._training(description, out, bar, stack, tell=tell)
             # Killed before its first save, a run has nothing to go on from: it begins again.

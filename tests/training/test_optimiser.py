@@ -9,22 +9,18 @@ import pytest
 import torch
 import torch.distributed
 
-from il_robot.policies.act import ActConfig
+from il_robot.policies.bet import BetConfig
 from il_robot.policies.catalogue import build
-from il_robot.policies.inputs import CameraInput, Inputs
+from il_robot.policies.inputs import Inputs
 from il_robot.policies.network import Batch
-from il_robot.policies.vision import VisionConfig
 from il_robot.training.distributed import World
 from il_robot.training.optimiser import Optimiser
 from il_robot.training.recipe import Recipe
 
-INPUTS = Inputs(("a", "b"), (), (CameraInput("cam", 32, 32),))
-RESNET = ActConfig(
-    chunk_size=2, width=8, heads=2, feed_forward=8, latent=2, vision=VisionConfig(backbone="resnet18", keypoints=2)
-)
-BATCH = Batch(
-    torch.ones(2, 2), {"cam": torch.zeros(2, 32, 32, 3, dtype=torch.uint8)}, torch.ones(2, 2, 2), torch.zeros(2, 2) > 0
-)
+INPUTS = Inputs(("a", "b"))
+BET = BetConfig(chunk_size=2, centres=3, width=8, heads=2, feed_forward=8)
+"""It has buffers."""
+BATCH = Batch(torch.ones(2, 2), {}, torch.ones(2, 2, 2), torch.zeros(2, 2) > 0)
 
 
 @pytest.fixture
@@ -37,7 +33,7 @@ def group() -> Iterator[None]:
 def test_no_step_sends_buffers_to_other_processes(group: None) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        optimiser = Optimiser(build(RESNET, INPUTS), Recipe(steps=4, batch=4), world=World(0, 2))
+        optimiser = Optimiser(build(BET, INPUTS), Recipe(steps=4, batch=4), world=World(0, 2))
         together = optimiser._together
         assert together is not None and together.modules_buffers, "there are some"
         before = {name: tensor.clone() for name, tensor in optimiser.network.named_buffers()}
@@ -50,10 +46,10 @@ def test_no_step_sends_buffers_to_other_processes(group: None) -> None:
 
 
 def test_nothing_changes_before_the_update() -> None:
-    optimiser = Optimiser(build(RESNET, INPUTS), Recipe(steps=4, batch=2, warm_up=0))
+    optimiser = Optimiser(build(BET, INPUTS), Recipe(steps=4, batch=2, warm_up=0))
     before = {name: tensor.clone() for name, tensor in optimiser.tensors().items()}
     loss, norm = optimiser.learn(BATCH, 0)
     assert torch.isfinite(loss.total) and norm > 0
     assert all(torch.equal(tensor, optimiser.tensors()[name]) for name, tensor in before.items())
     optimiser.update(0)
-    assert not torch.equal(before["network.head.weight"], optimiser.tensors()["network.head.weight"])
+    assert not torch.equal(before["network.category.weight"], optimiser.tensors()["network.category.weight"])
