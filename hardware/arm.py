@@ -17,6 +17,7 @@ from hardware import control_table as table
 from hardware.bus import PATIENCE_S, Bus
 from hardware.limp import LimpWatch
 from hardware.servo import Servo, named
+from hardware.wire import PATIENT_S
 from il_robot.errors import Fault
 from il_robot.types import Floats
 
@@ -25,6 +26,8 @@ SHADOW_SLACK_TICKS = 60
 """Two servos on one joint that read further apart (5 deg) would fight each other."""
 
 
+MOST_PATIENT_S = 0.4
+"""So long an answer may take in the end that a start depends on: a busy computer gives it no sooner."""
 PUSH_TICKS = 120
 """How far away the goal of a servo is that pushes (10 deg): it goes no further when nobody renews it."""
 PRESENT = "hii"
@@ -205,7 +208,7 @@ class DynamixelArm:
         answering = self.bus.answering(self._ids)
         silent = [servo for servo in self.servos if servo.id not in answering]
         if not silent:
-            return "answers get lost, though every servo answers alone; check cable and adapter"
+            return "answers get lost, though every servo answers alone; is the computer busy? Else check cable, adapter"
         return f"no answer from {named(silent)}; check power and cable"
 
     def _ill(self, limp: Sequence[Servo]) -> str | None:
@@ -244,9 +247,10 @@ class DynamixelArm:
 
     def _insist(self, ask: Callable[[], Answer | None]) -> Answer:
         """Asks again what a start depends on, as single registers are asked again. Raises Fault."""
-        until_s = time.monotonic() + PATIENCE_S
-        with self.bus.patiently():
-            while time.monotonic() < until_s:
+        reply_s, until_s = PATIENT_S, time.monotonic() + PATIENCE_S
+        while time.monotonic() < until_s:
+            with self.bus.patiently(reply_s):
                 if (answer := ask()) is not None:
                     return answer
+            reply_s = min(2 * reply_s, MOST_PATIENT_S)
         raise Fault(f"arm {self.name}: {self.missing()}")

@@ -77,9 +77,9 @@ class Bus:
         return self.answering([servo_id]).get(servo_id)
 
     @contextlib.contextmanager
-    def patiently(self) -> Iterator[None]:
+    def patiently(self, reply_s: float = PATIENT_S) -> Iterator[None]:
         """Within it, sync reads wait as long as single ones: on the way to a pose nothing is late."""
-        before, self._wire.reply_s = self._wire.reply_s, max(self._wire.reply_s, PATIENT_S)
+        before, self._wire.reply_s = self._wire.reply_s, max(self._wire.reply_s, reply_s)
         try:
             yield
         finally:
