@@ -15,6 +15,7 @@ from datetime import timedelta
 import torch
 import torch.distributed
 
+from il_robot.counted import counted
 from il_robot.errors import BadInput, Fault
 
 PATIENCE = timedelta(hours=6)
@@ -33,6 +34,12 @@ class World:
     def first(self) -> bool:
         """The one that writes files and speaks."""
         return self.rank == 0
+
+    def check_batch(self, batch: int, parts: int) -> None:
+        """Raises BadInput when ``batch`` windows cannot be shared out equally, each process's in ``parts``."""
+        if batch % (self.size * parts):
+            cut = f"{counted(self.size, 'process', 'processes')} with {counted(parts, 'part')} each"
+            raise BadInput(f"a batch of {batch} cannot be cut equally for {cut}")
 
     def mean(self, values: torch.Tensor) -> torch.Tensor:
         """``values`` averaged over all processes; each must ask at the same point."""

@@ -50,6 +50,7 @@ class Fitting:
         Raises KeyboardInterrupt when it was stopped; it is saved then.
         """
         recipe = description.recipe
+        self.world.check_batch(recipe.batch, recipe.accumulate)
         keep_freed_memory()
         torch.set_num_threads(recipe.threads or torch.get_num_threads())
         if self.world.first:
@@ -99,14 +100,14 @@ class Fitting:
         begun = weights_path(out, "resume").exists()
         if not begun and not start_from_imagenet(network, description.recipe.imagenet):
             say(bar.console, "ResNet-18 starts from random weights; --imagenet FILE starts it from torchvision's")
+        judge = None
+        if description.recipe.rollouts and self.world.first:
+            judge = stack.enter_context(self._judge(description, bar))  # before the images: it may not be possible
         shares = self.chosen.shares(train)
         learned = self._windows(description, out, bar, self.chosen.train, train, shares)
         looked_at = None
         if validation is not None and len(validation.starts) and self.world.first:
             looked_at = self._windows(description, out, bar, self.chosen.validation, validation, None)
-        judge = None
-        if description.recipe.rollouts and self.world.first:
-            judge = stack.enter_context(self._judge(description, bar))
         run = (description.recipe, out, description.seed, self.device)
         return Training(network, learned, looked_at, *run, world=self.world, judge=judge)
 

@@ -87,10 +87,10 @@ class Training:
         world: World = ALONE,
         judge: Judge | None = None,
     ) -> None:
-        """``judge`` decides which checkpoint is best; without one the validation loss does."""
-        if recipe.batch % (world.size * recipe.accumulate):
-            parts = f"{world.size} processes with {recipe.accumulate} parts each"
-            raise BadInput(f"a batch of {recipe.batch} cannot be cut equally for {parts}")
+        """``judge`` decides which checkpoint is best; without one the validation loss does.
+
+        ``world`` can cut the recipe's batch (:meth:`World.check_batch`).
+        """
         self._device = torch.device(device)
         self.network = network.to(self._device)
         """Being trained; what drives in the end is the average of its weights."""

@@ -13,6 +13,7 @@ from il_robot.errors import BadInput
 from il_robot.rig import Arm, Camera, Joint, Rig
 from il_robot.training.checkpoint import weights_path
 from il_robot.training.description import read_description
+from il_robot.training.distributed import World
 from il_robot.training.optimiser import learning_rate
 from il_robot.training.train import train
 from il_robot.types import Mode
@@ -96,3 +97,14 @@ def test_a_short_run_warms_up_for_a_tenth_of_its_steps_and_says_so(
         BadInput, match="warm_up=30: of 30 steps the learning rate would never arrive; allowed: 0 to 29"
     ):
         train("bc", (tmp_path / "data",), out=tmp_path / "never", steps=30, chunk_size=2, set=(("warm_up=30",),))
+
+
+def test_what_cannot_be_is_said_before_images_are_decoded(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    (shard,) = (path for path in (demonstrate(data, "a", 8) / "images/cam_high/c").rglob("*") if path.is_file())
+    shard.write_bytes(b"no picture" + shard.read_bytes()[10:])
+    looking = {"preset": "tiny-image", "chunk_size": 2, "steps": 1}
+    with pytest.raises(BadInput, match="no task 'toy' in the simulator"):
+        train("bc", (data,), out=tmp_path / "run", rollouts=1, **looking)  # type: ignore[arg-type]
+    with pytest.raises(BadInput, match="a batch of 5 cannot be cut equally for 2 processes with 1 part each"):
+        World(0, 2).check_batch(5, 1)
