@@ -69,6 +69,7 @@ class Session:
     """The observation time of the newest chunk followed."""
     _fresh_after_ns: int = field(default=0, init=False)
     """Chunks predicted from older observations belong to another driver."""
+    _ticked_ns: int = field(default=0, init=False)
     _held: bool = field(default=False, init=False)
     _apart: Floats | None = field(default=None, init=False)
     """(J,) leader less follower, as far as the leaders that mirror have not taken it up."""
@@ -77,6 +78,9 @@ class Session:
         """Decide this tick's action. Raises Fault when the followers' position is not finite at the start."""
         if not self.gate.started:
             self.gate.start(inputs.observation.qpos)
+        if now_ns < self._ticked_ns:
+            self._begin_anew(now_ns)
+        self._ticked_ns = now_ns
         changed = self.takeover.engage(inputs.engaged)
         for _ in range(inputs.presses):
             changed |= self.takeover.press()
@@ -135,6 +139,12 @@ class Session:
         if now_ns - self._chunk_ns > self.policy_timeout_ns:
             return None
         return self.execution.at(now_ns)
+
+    def _begin_anew(self, now_ns: int) -> None:
+        """The clock was set back: what is stamped before lies ahead of it, and would keep the followers waiting."""
+        self._forget_chunks(now_ns)
+        self._chunk_ns = 0
+        self.takeover.resume()
 
     def _forget_chunks(self, now_ns: int) -> None:
         self._fresh_after_ns = now_ns

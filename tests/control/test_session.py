@@ -280,3 +280,20 @@ def test_a_leader_let_go_of_far_from_its_follower_comes_to_it_slowly(bench: Benc
         followed = outcome.step.action
         assert (moved <= slow + 1e-5).all()
     np.testing.assert_allclose(bench.leader, bench.qpos, atol=1e-5)
+
+
+@pytest.mark.parametrize("back_s", [0.1, 3600])
+def test_a_clock_set_back_keeps_no_policy_waiting_and_hides_no_silent_one(rig: Rig, back_s: float) -> None:
+    bench = Bench(rig, Ensemble(len(rig.joints), K))
+    bench.engaged = True
+    for _ in range(30):
+        bench.tick(bench.chunk(0.2))
+    assert bench.state is State.ROBOT
+    bench.now_ns -= round(back_s * NS_PER_S)
+    before = bench.qpos
+    went = [bench.tick(bench.chunk(0.1)).step.action for _ in range(20)]
+    assert bench.state is State.ROBOT
+    assert went[-1] == pytest.approx(0.1, abs=1e-6)
+    assert np.abs(np.diff([before, *went], axis=0)).max() < 0.02, "blended"
+    silent = [bench.tick().step.gate for _ in range(10)]
+    assert any(gate & Gate.STALE for gate in silent[: K // 2 + 1])
