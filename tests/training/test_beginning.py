@@ -102,7 +102,7 @@ def test_a_short_run_warms_up_for_a_tenth_of_its_steps_and_says_so(
 def test_what_cannot_be_is_said_before_images_are_decoded(tmp_path: Path) -> None:
     data = tmp_path / "data"
     (shard,) = (path for path in (demonstrate(data, "a", 8) / "images/cam_high/c").rglob("*") if path.is_file())
-    shard.write_bytes(b"no picture" + shard.read_bytes()[10:])
+    shard.write_bytes(shard.read_bytes()[:-10] + b"no picture")
     looking = {"preset": "tiny-image", "chunk_size": 2, "steps": 1}
     with pytest.raises(BadInput, match="no task 'toy' in the simulator"):
         train("bc", (data,), out=tmp_path / "run", rollouts=1, **looking)  # type: ignore[arg-type]
