@@ -122,6 +122,7 @@ class ControlNode:
                 return
         if self._life.stopping:
             return
+        self._inbox.forget()
         self._node.get_logger().info("every source speaks; control starts")
         while not self._life.stopping:
             deadline_ns = self._loop.wait()

@@ -65,6 +65,11 @@ class Inbox:
             difference: Floats = self._positions("leader") - self._positions("follower")
             return difference
 
+    def forget(self) -> None:
+        """Drops chunks and presses: what was pressed long before anybody could drive must not free the leaders now."""
+        with self._lock:
+            self._chunks, self._presses = [], 0
+
     def take(self, now_ns: int, needed: Sequence[str]) -> Inputs:
         """What a tick decides on; chunks and presses are handed out once. Only once every arm has spoken."""
         with self._lock:
