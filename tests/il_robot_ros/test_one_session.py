@@ -36,7 +36,7 @@ from il_robot_ros.sole_sources import SoleSources
 
 pytestmark = pytest.mark.ros
 KOCH = (Process("arms", {"rig": "koch"}),)
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 OURS, THEIRS = 60, 200
 """How bright the pictures are."""
 
