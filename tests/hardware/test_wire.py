@@ -86,7 +86,7 @@ def ends() -> Iterator[tuple[int, WaitPort]]:
     """The far end of a line, and the port at this one."""
     far, near = os.openpty()
     tty.setraw(near)
-    port = WaitPort(os.ttyname(near), 0.01)
+    port = WaitPort(os.ttyname(near), 10.0)
     port.openPort()
     yield far, port
     port.closePort()
