@@ -18,7 +18,7 @@ from calibration.camera import Board, find_board
 from calibration.guide import Poses
 from calibration.rig_file import RIGS
 from calibration.rig_folder import file_of_rig
-from hardware.emulated_hand import EmulatedHand, ask
+from hardware.emulated_hand import SOCKET, EmulatedHand, _short, ask
 from hardware.emulated_lab import BUILT, SCENE, Hands, open_lab, write_lab
 from hardware.emulated_scene import Scene
 from hardware.pattern_camera import read_frame
@@ -77,6 +77,15 @@ def test_every_free_arm_goes_into_a_pose_and_a_stiff_one_stays(lab: Lab) -> None
 def test_what_it_cannot_do_is_one_line(lab: Lab, asked: dict[str, Any], said: str) -> None:
     with pytest.raises(BadInput, match=said):
         lab.hand.do(**asked)
+
+
+@pytest.mark.parametrize("said", [b"", b'{"what": "op'])
+def test_who_goes_in_the_middle_of_asking_leaves_the_lab_at_work(lab: Lab, said: bytes) -> None:
+    with socket.socket(socket.AF_UNIX) as asking, _short(lab.folder / "devices" / SOCKET) as path:
+        asking.connect(path)
+        asking.sendall(said)
+    lab.hand.attend()
+    assert lab.hand.do("open") == "open: follower_main, leader_main"
 
 
 def test_a_lab_that_does_not_run_is_said(tmp_path: Path) -> None:
