@@ -16,12 +16,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
-from torch.optim.swa_utils import PARAM_LIST, AveragedModel, get_ema_multi_avg_fn
 
 from il_robot.errors import BadInput
 from il_robot.policies.catalogue import Network
 from il_robot.policies.network import Batch, Loss
 from il_robot.training.augmentation import augment
+from il_robot.training.average import Average
 from il_robot.training.distributed import ALONE, World
 from il_robot.training.recipe import Recipe
 
@@ -68,7 +68,7 @@ class Optimiser:
         self.recipe = recipe
         self._seed = seed
         self._world = world
-        self._averaged = AveragedModel(network, multi_avg_fn=self._remember)
+        self._average = Average(network, recipe.average)
         self._names = [name for name, parameter in network.named_parameters() if parameter.requires_grad]
         self._parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
         self._adam = torch.optim.AdamW(
@@ -82,8 +82,8 @@ class Optimiser:
 
     @property
     def average(self) -> Network:
-        """The network with averaged weights; the same object all along."""
-        return cast(Network, self._averaged.module)
+        """The network with averaged weights; see :class:`Average`."""
+        return self._average.network
 
     def learn(self, batch: Batch, step: int) -> tuple[Loss, Tensor]:
         """The gradient of this process's part of a batch, averaged over all; no weight changes before :meth:`update`.
@@ -100,12 +100,7 @@ class Optimiser:
         for group in self._adam.param_groups:
             group["lr"] = learning_rate(self.recipe, step)
         self._adam.step()
-        self._averaged.update_parameters(self.network)
-
-    def _remember(self, average: PARAM_LIST, newest: PARAM_LIST, count: Tensor | int) -> None:
-        """The average of ever more of the past, until it is the recipe's share: random first weights are soon gone."""
-        done = int(self._averaged.n_averaged)  # count is the same, but on a GPU, which one would wait for
-        get_ema_multi_avg_fn(min(self.recipe.average, (1 + done) / (10 + done)))(average, newest, count)
+        self._average.update()
 
     def _shards(self, batch: Batch) -> list[Batch]:
         parts = self.recipe.accumulate
@@ -140,7 +135,7 @@ class Optimiser:
         """Everything that must be kept to go on exactly as if never stopped."""
         kept = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
         kept |= {f"average.{name}": tensor for name, tensor in self.average.state_dict().items()}
-        kept["averaged"] = self._averaged.n_averaged
+        kept["averaged"] = torch.tensor(self._average.count)
         for name, parameter in zip(self._names, self._parameters, strict=True):
             kept |= {f"adam.{name}.{key}": value for key, value in self._adam.state[parameter].items()}
         return kept
@@ -150,7 +145,7 @@ class Optimiser:
         try:
             self.network.load_state_dict(_below("network.", tensors))
             self.average.load_state_dict(_below("average.", tensors))
-            self._averaged.n_averaged.copy_(tensors["averaged"])
+            self._average.count = int(tensors["averaged"])
         except (KeyError, RuntimeError) as error:
             reason = " ".join(str(error).split())[:200]
             raise BadInput(f"{where}: does not fit this run's configuration: {reason}") from None
