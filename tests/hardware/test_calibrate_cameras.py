@@ -55,7 +55,13 @@ def moving(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def calibrated(
-    folder: Path, shown: Path, say: Say, cameras: tuple[Camera, ...] = (SETTINGS,), board: Board = BOARD, focus: int = 5
+    folder: Path,
+    shown: Path,
+    say: Say,
+    cameras: tuple[Camera, ...] = (SETTINGS,),
+    board: Board = BOARD,
+    focus: int = 5,
+    patience_s: float = 60.0,
 ) -> list[str]:
     """What was said, and the cameras that were opened, while ``folder`` was calibrated."""
     opened: list[str] = []
@@ -66,7 +72,7 @@ def calibrated(
 
     prior = load_calibration(RIGS / "aloha" / "calibration.yaml")
     controls = {settings.name: {"focus": focus} for settings in cameras}
-    calibrate_cameras(list(cameras), open_camera, controls, prior, folder / "calibration.yaml", say, board, 1.0)
+    calibrate_cameras(list(cameras), open_camera, controls, prior, folder / "calibration.yaml", say, board, patience_s)
     return opened
 
 
@@ -169,7 +175,7 @@ def test_what_it_sees_is_said_when_no_view_comes(tmp_path: Path, monkeypatch: py
         film(tmp_path / f"{name}.avi", moving)
         told: list[str] = []
         with pytest.raises(Fault, match=r"cam_high: [01] of 20 views, and no new one for 1 s"):
-            calibrated(tmp_path, tmp_path / f"{name}.avi", told.append)
+            calibrated(tmp_path, tmp_path / f"{name}.avi", told.append, patience_s=1.0)
         seen = "the board was seen like this already: move it" if name == "still" else "no board in view (0 of 20"
         assert any(seen in line for line in told)
         (tmp_path / "calibration.cameras.unfinished.yaml").unlink(missing_ok=True)
