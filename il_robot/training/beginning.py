@@ -8,6 +8,7 @@ from il_robot.counted import counted
 from il_robot.policies.inputs import Inputs
 from il_robot.training.demonstrations import Demonstrations
 from il_robot.training.description import Description
+from il_robot.training.loader import processes
 from il_robot.training.presets import PRESETS
 from il_robot.training.windows import Rows
 
@@ -68,7 +69,16 @@ def _padded(chosen: Demonstrations, inputs: Inputs) -> Iterator[str]:
                 yield f"{path}: lacks {what if one else what + 's'} {', '.join(lacking)}: {instead}"
 
 
-def told_warm_up(description: Description) -> str | None:
+def told_recipe(description: Description) -> Iterator[str]:
+    """A line for each thing that is done otherwise than the recipe or its preset says."""
+    if (warm_up := _warm_up(description)) is not None:
+        yield warm_up
+    workers = description.recipe.workers
+    if processes(workers) < workers:
+        yield f"workers: {processes(workers)} instead of {workers}, one for each core"
+
+
+def _warm_up(description: Description) -> str | None:
     """Where the steps are too few for the preset's warm-up: how long it is instead."""
     recipe, preset = description.recipe, description.preset
     usual = next((PRESETS[key].recipe.warm_up for key in PRESETS if key == (description.policy, preset)), None)

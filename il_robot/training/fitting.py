@@ -16,7 +16,7 @@ from il_robot.episodes.reader import Episode
 from il_robot.errors import BadInput
 from il_robot.policies.catalogue import build
 from il_robot.policies.resnet import start_from_imagenet
-from il_robot.training.beginning import told_data, told_warm_up
+from il_robot.training.beginning import told_data, told_recipe
 from il_robot.training.checkpoint import weights_path
 from il_robot.training.compiling import told_compiler
 from il_robot.training.demonstrations import Demonstrations
@@ -95,8 +95,8 @@ class Fitting:
         if tell:
             for line in told_data(self.chosen, train, validation, description.inputs):
                 say(bar.console, line)
-        if (told := told_warm_up(description)) is not None:
-            say(bar.console, told)
+        for line in told_recipe(description):
+            say(bar.console, line)
         begun = weights_path(out, "resume").exists()
         if not begun and not start_from_imagenet(network, description.recipe.imagenet):
             say(bar.console, "ResNet-18 starts from random weights; --imagenet FILE starts it from torchvision's")

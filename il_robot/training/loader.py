@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -56,6 +57,11 @@ def _quiet_worker(number: int) -> None:
     cv2.setNumThreads(1)
 
 
+def processes(workers: int) -> int:
+    """How many decode where ``workers`` are asked for: one a core at most, for more would only wait for each other."""
+    return min(workers, len(os.sched_getaffinity(0)))
+
+
 def batches(choice: Choice, first: int, last: int, workers: int, pinned: bool = False) -> Generator[Batch]:
     """The batches of steps ``first`` to ``last - 1``, whatever the number of workers.
 
@@ -73,7 +79,7 @@ def batches(choice: Choice, first: int, last: int, workers: int, pinned: bool = 
         _Steps(choice),
         batch_size=None,
         sampler=range(first, last),
-        num_workers=workers,
+        num_workers=processes(workers),
         prefetch_factor=AHEAD,
         generator=torch.Generator(),  # Its own: a draw from the global one would change what a resumed run learns.
         multiprocessing_context=context,

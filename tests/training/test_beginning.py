@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from demonstrations import demonstrate
 from il_robot.cli import main
 from il_robot.errors import BadInput
 from il_robot.rig import Arm, Camera, Joint, Rig
+from il_robot.training.beginning import told_recipe
 from il_robot.training.checkpoint import weights_path
 from il_robot.training.description import read_description
 from il_robot.training.distributed import World
@@ -87,6 +90,8 @@ def test_a_short_run_warms_up_for_a_tenth_of_its_steps_and_says_so(
     recipe = read_description(tmp_path / "run").recipe
     assert recipe.warm_up == 3, "as config.json has it"
     assert learning_rate(recipe, 2) == recipe.learning_rate
+    many = replace(read_description(tmp_path / "run"), recipe=replace(recipe, workers=1000))
+    assert list(told_recipe(many))[1] == f"workers: {len(os.sched_getaffinity(0))} instead of 1000, one for each core"
     # A longer run keeps what it began with, and says nothing of it.
     again = train("bc", (tmp_path / "data",), out=tmp_path / "run", resume=True, steps=32)
     assert again.step == 32 and read_description(tmp_path / "run").recipe.warm_up == 3
