@@ -28,6 +28,8 @@ SHADOW_SLACK_TICKS = 60
 
 MOST_PATIENT_S = 0.4
 """So long an answer may take in the end that a start depends on: a busy computer gives it no sooner."""
+OUTSIDE_TICKS = 200
+"""An arm that lies at its stops may stand a little outside of what its servos accept as goals; not so far (0.3 rad)."""
 PUSH_TICKS = 120
 """How far away the goal of a servo is that pushes (10 deg): it goes no further when nobody renews it."""
 PRESENT = "hii"
@@ -133,8 +135,7 @@ class DynamixelArm:
     def torque_on(self) -> None:
         """Stiffens where it stands: the goal is set to the present position first, so nothing jumps. Raises Fault."""
         self._limp.forget()
-        self.settle()
-        here = self.here()
+        here = self.within_reach()
         # Position mode drops whole turns when the torque comes on.
         self._count_turns(np.where(self._single_turn, 0, self._turns))
         self.command(here)
@@ -202,6 +203,21 @@ class DynamixelArm:
     def here(self) -> Floats:
         """(J,) where it is now. Raises Fault when it does not say."""
         return self._insist(self.read).qpos
+
+    def within_reach(self) -> Floats:
+        """(J,) where it is now. Raises Fault when a joint stands so far outside what its servo accepts as a goal that
+        it would snap there once it has torque."""
+        self.settle()
+        here = self.here()
+        outside = np.maximum(self._lower - self._ticks, self._ticks - self._upper)
+        if outside.max() > OUTSIDE_TICKS:
+            row = int(outside.argmax())
+            reach = f"ticks {self._lower[row]} to {self._upper[row]}, what {named([self._mains[row]])} reaches"
+            raise Fault(
+                f"arm {self.name}: {self.joints[row]} stands at tick {self._ticks[row]:.0f}, outside {reach}: move it "
+                "inside; if it looks as if it were, its horn was mounted otherwise"
+            )
+        return here
 
     def missing(self) -> str:
         """Which servos do not answer, for a person. Slow: asks each."""

@@ -78,6 +78,8 @@ class RigArms(ClosingTogether):
         A leader opens its gripper, so that the operator can squeeze it.
         """
         for arm in self.arms.values():
+            arm.within_reach()  # of all, before the first is stiff
+        for arm in self.arms.values():
             arm.torque_on()
         targets: dict[DynamixelArm, Floats] = {}
         for pair in self._rig.arms:

@@ -141,6 +141,19 @@ def test_torque_comes_on_without_a_jump_even_a_turn_away(aloha: Lab) -> None:
     assert np.abs(qpos(aloha.follower) - pose).max() < 5e-3
 
 
+def test_no_torque_comes_on_where_a_joint_would_snap_to_what_its_servo_reaches(aloha: Lab) -> None:
+    aloha.arms.set_up()
+    aloha.leader_bus.do("place", ticks={"7": 3447 + 300})
+    stands = r"leader_left: wrist_angle stands at tick 3747, outside ticks 910 to 3447, what servo 7 \(wrist_angle\)"
+    for stiffen in (aloha.leader.torque_on, lambda: aloha.arms.go_to_start(CLOCK)):
+        with pytest.raises(Fault, match=stands):
+            stiffen()
+    for bus in aloha.buses.values():
+        assert not any(servo["Torque_Enable"] for servo in bus.do("state").values())
+    aloha.leader_bus.do("place", ticks={"7": 3447 + 100})  # as it lies at its stop
+    aloha.leader.torque_on()
+
+
 def test_velocity_and_effort_have_the_sign_of_the_motion(aloha: Lab) -> None:
     aloha.arms.set_up()
     aloha.follower.torque_on()
