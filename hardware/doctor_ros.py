@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,12 +45,12 @@ def _not_there() -> Row:
 
 def _domain() -> Row | None:
     given = os.environ.get("ROS_DOMAIN_ID") or "0"
-    number = int(given) if given.isascii() and given.isdigit() else None
+    number = int(given) if re.fullmatch("[0-9]{1,9}", given) else None
     if number is not None and number <= LAST_SAFE_DOMAIN:
         return None
     cure, command = "the same in every terminal:", "export ROS_DOMAIN_ID=0"
     if number is None or number > LAST_DOMAIN:
-        found = f"ROS_DOMAIN_ID is {given!r}; allowed: 0 to {LAST_SAFE_DOMAIN}"
+        found = f"ROS_DOMAIN_ID is {given[:20]!r}; allowed: 0 to {LAST_SAFE_DOMAIN}"
         return Row("ROS", Verdict.FAULT, found, cure, command)
     found = f"ROS_DOMAIN_ID is {given}: other programs may have its ports; allowed: 0 to {LAST_SAFE_DOMAIN}"
     return Row("ROS", Verdict.WARNING, found, cure, command)

@@ -8,6 +8,7 @@ computers, and whoever publishes the same topics without being a session, are lo
 from __future__ import annotations
 
 import os
+import re
 import socket
 import struct
 import time
@@ -37,8 +38,8 @@ CURE = "end it first, or set another ROS_DOMAIN_ID"
 def ros_domain() -> int:
     """The ROS domain of this process. Raises BadInput: DDS counts its ports from the number, and some are too large."""
     domain = os.environ.get("ROS_DOMAIN_ID") or "0"
-    if not (domain.isascii() and domain.isdecimal()) or int(domain) > 232:
-        raise BadInput(f"ROS_DOMAIN_ID={domain}; allowed: a whole number from 0 to 232")
+    if not re.fullmatch("[0-9]{1,9}", domain) or int(domain) > 232:
+        raise BadInput(f"ROS_DOMAIN_ID={domain:.20}; allowed: a whole number from 0 to 232")
     return int(domain)
 
 
