@@ -1,7 +1,7 @@
 """The replay node: a policy that predicts what a recorded episode did.
 
 In simulation it first puts the cube where it lay at the episode's first step. The episode's executed actions
-are then sent from the moment the policy drives.
+are then sent from the moment the policy drives; while it does not, in a hold say, the next ones wait.
 """
 
 from __future__ import annotations
@@ -66,9 +66,11 @@ class ReplayNode:
             observation = self._streams.wait_newer(seen_ns, timeout_s=0.1)
             if observation is None:
                 continue
-            seen_ns = observation.time_ns
+            passed_ns, seen_ns = observation.time_ns - seen_ns, observation.time_ns
             if self._driver == "idle":
                 self._began_ns = None  # between episodes: the next one begins at the first row again
+            elif self._began_ns is not None and self._driver != "robot":
+                self._began_ns += passed_ns  # what it could not do meanwhile comes afterwards: nothing is cut short
             if self._began_ns is None and not self._placed(observation):
                 continue
             if self._driver == "robot" and self._began_ns is None:
