@@ -14,6 +14,7 @@ import numpy as np
 from crc32c import crc32c
 from numpy.typing import NDArray
 
+from il_robot.counted import counted
 from il_robot.episodes.layout import ROWS_PER_CHUNK, EpisodeInfo
 from il_robot.episodes.location import read_range
 from il_robot.errors import BadInput
@@ -138,7 +139,7 @@ def read_column(episode: Path, column: Column, steps: int) -> NDArray[Any]:
         except OSError as error:
             raise BadInput(f"{path}: {error.strerror}: the episode lacks steps from {number * rows} on") from None
         if len(raw) != expected + CRC_BYTES:
-            raise BadInput(f"{path}: {len(raw)} bytes or more where {expected + CRC_BYTES} belong")
+            raise BadInput(f"{path}: {counted(len(raw), 'byte')} or more where {expected + CRC_BYTES} belong")
         if crc32c(raw[:-CRC_BYTES]) != int.from_bytes(raw[-CRC_BYTES:], "little"):
             raise BadInput(f"{path}: checksum does not match: the file is damaged")
         parts.append(np.frombuffer(raw, column.dtype, count=rows * int(np.prod(column.shape, dtype=int))))

@@ -16,6 +16,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from il_robot.counted import counted
 from il_robot.episodes.layout import EpisodeInfo, Losses, Outcome, Validity
 from il_robot.episodes.recording import Recording
 from il_robot.errors import BadInput, Fault, IlRobotError, nearest
@@ -112,7 +113,8 @@ class EpisodeWriter:
             done = self._progress.wait_for(lambda: self.acknowledged == self._appended or self._ended, timeout_s)
         self._raise_failure()
         if not done:
-            raise Fault(f"{self.path}: {self._appended - self.acknowledged} steps still wait after {timeout_s} s")
+            left = counted(self._appended - self.acknowledged, "step")
+            raise Fault(f"{self.path}: {left} left to be written after {timeout_s} s")
 
     def close(self, outcome: Outcome = "unmarked") -> Path:
         """Complete the episode and return its folder.
@@ -224,7 +226,8 @@ class EpisodeWriter:
             else:
                 row[path] = vector
         if len(step.joint_ns) != len(info.followers):
-            raise BadInput(f"step {self._appended}: {len(step.joint_ns)} joint stamps for {len(info.followers)} arms")
+            stamps, arms = counted(len(step.joint_ns), "joint stamp"), counted(len(info.followers), "arm")
+            raise BadInput(f"step {self._appended}: {stamps} for {arms}")
         row["time/step_ns"] = step.time_ns
         row["control/mode"] = step.mode
         row["control/intervention"] = step.intervention

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from il_robot.counted import counted
 from il_robot.errors import BadInput, nearest
 from il_robot.types import Floats, Image, Observation
 
@@ -60,9 +61,8 @@ class Inputs:
             raise BadInput(f"history {self.history}; allowed: 1 to {LONGEST_HISTORY} moments")
         for camera in self.cameras:
             if not 1 <= camera.frames <= self.history:
-                raise BadInput(
-                    f"{camera.frames} frames of camera {camera.name!r}; allowed: 1 to {self.history}, the history"
-                )
+                frames = counted(camera.frames, "frame")
+                raise BadInput(f"{frames} of camera {camera.name!r}; allowed: 1 to {self.history}, the history")
 
     @property
     def moment_size(self) -> int:
@@ -101,7 +101,7 @@ def rotation_columns(quaternion: Floats) -> Floats:
 def state_of(qpos: Floats, objects: Mapping[str, Floats], inputs: Inputs) -> Floats:
     """(..., J) and poses (..., 7) -> (..., s) states of single moments. Raises BadInput for what is missing."""
     if qpos.shape[-1] != len(inputs.joints):
-        raise BadInput(f"observation has {qpos.shape[-1]} joints; the policy needs {len(inputs.joints)}")
+        raise BadInput(f"observation has {counted(qpos.shape[-1], 'joint')}; the policy needs {len(inputs.joints)}")
     parts = [np.asarray(qpos, np.float32)]
     for name in inputs.objects:
         if name not in objects:

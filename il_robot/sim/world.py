@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from il_robot.counted import counted
 from il_robot.errors import BadInput, nearest
 from il_robot.rig import Rig
 from il_robot.sim import disturbances, scene
@@ -54,7 +55,7 @@ class World:
     def step(self, action: Floats) -> None:
         """Drives the servos towards ``action`` (J,) for one control period. Raises BadInput on a wrong vector."""
         if np.shape(action) != (len(self.rig.joints),):
-            raise BadInput(f"action has shape {np.shape(action)}; the rig has {len(self.rig.joints)} joints")
+            raise BadInput(f"action has shape {np.shape(action)}; the rig has {counted(len(self.rig.joints), 'joint')}")
         if not np.isfinite(action).all():
             raise BadInput(f"action has values that are not finite: {action}")
         self.data.ctrl[self._joints.actuator] = self._joints.to_model(action)

@@ -150,7 +150,7 @@ def test_wrong_shapes_and_unknown_cameras_are_refused_at_once(tmp_path: Path) ->
     step = step_of(info, 0)
     with pytest.raises(BadInput, match=r"action has shape \(3,\), not \(14,\)"):
         writer.append(replace(step, action=np.zeros(3, np.float32)))
-    with pytest.raises(BadInput, match="1 joint stamps for 2 arms"):
+    with pytest.raises(BadInput, match="1 joint stamp for 2 arms"):
         writer.append(replace(step, joint_ns=(1,)))
     with pytest.raises(BadInput, match="did you mean 'cam_high'"):
         writer.append(step, {"cam_hihg": None})
