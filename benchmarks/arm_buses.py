@@ -17,8 +17,9 @@ from pathlib import Path
 import numpy as np
 
 from calibration.rig_file import load_rig
-from hardware.arm import ArmState, DynamixelArm
+from hardware.arm import ArmState
 from hardware.arm_loop import ArmLoop
+from hardware.dynamixel_arm import DynamixelArm
 from hardware.emulated_rig import EmulatedRig
 from hardware.rig_arms import RigArms
 from hardware.wiring import load_wiring

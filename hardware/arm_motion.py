@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
-from hardware.arm import DynamixelArm
+from hardware.dynamixel_arm import DynamixelArm
 from hardware.servo import SLOW_PER_S, named
 from il_robot.control.rate import Clock, DeadlineLoop
 from il_robot.errors import Fault

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hardware import control_table as table
-from hardware.arm import DynamixelArm
 from hardware.bus import Bus
 from hardware.control_table import HardwareError, Register
+from hardware.dynamixel_arm import DynamixelArm
 from hardware.servo import MODES, Servo
 from il_robot.errors import Fault
 

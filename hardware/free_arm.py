@@ -7,9 +7,9 @@ from contextlib import contextmanager
 
 from calibration.arm import ArmScale
 from calibration.guide import Tell
-from hardware.arm import DynamixelArm
 from hardware.arm_setup import inspect_arm, set_up_arm
 from hardware.bus import REPLY_S, Bus
+from hardware.dynamixel_arm import DynamixelArm
 from hardware.wiring import Wiring
 from il_robot.errors import Fault
 from il_robot.rig import Arm

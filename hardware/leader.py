@@ -16,8 +16,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from hardware.arm import ArmState, DynamixelArm
+from hardware.arm import ArmState
 from hardware.control_table import MODELS
+from hardware.dynamixel_arm import DynamixelArm
 from hardware.gravity import Weight, holding_torque
 from il_robot.errors import Fault
 from il_robot.types import Floats

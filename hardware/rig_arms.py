@@ -8,12 +8,12 @@ from collections.abc import Callable
 import numpy as np
 
 from calibration.arm import RigCalibration
-from hardware.arm import DynamixelArm
 from hardware.arm_loop import LAG_S
 from hardware.arm_motion import LOST_S, ArmFault, move_slowly, sleep_and_free
 from hardware.arm_setup import Change, inspect_arm, set_up_arm
 from hardware.bus import REPLY_S, Bus
 from hardware.closing import ClosingTogether
+from hardware.dynamixel_arm import DynamixelArm
 from hardware.servo import SLOW_PER_S
 from hardware.wiring import Wiring
 from il_robot.control.rate import Clock, DeadlineLoop

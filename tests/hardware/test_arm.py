@@ -18,10 +18,10 @@ import pytest
 
 from calibration.rig_file import load_rig
 from hardware import control_table as table
-from hardware.arm import DynamixelArm
 from hardware.arm_loop import HOLD_AFTER, ArmLoop
 from hardware.arm_motion import move_slowly, sleep_and_free
 from hardware.arm_setup import in_short
+from hardware.dynamixel_arm import DynamixelArm
 from hardware.emulated_rig import EmulatedRig
 from hardware.rig_arms import RigArms
 from hardware.wiring import load_wiring
@@ -484,7 +484,8 @@ def test_a_killed_driver_drops_no_arm(aloha: Lab) -> None:
 DRIVER = """
 import sys, time
 from hardware.bus import Bus
-from hardware.arm import ArmState, DynamixelArm
+from hardware.arm import ArmState
+from hardware.dynamixel_arm import DynamixelArm
 from hardware.wiring import load_wiring
 from calibration.rig_file import load_rig
 rig = load_rig("aloha")

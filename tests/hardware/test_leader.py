@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from calibration.joint import RAD_PER_TICK
 from calibration.rig_file import load_rig
-from hardware.arm import PUSH_TICKS, DynamixelArm
 from hardware.arm_loop import ArmLoop
 from hardware.arm_setup import inspect_arm, set_up_arm
 from hardware.bus import Bus
+from hardware.dynamixel_arm import PUSH_TICKS, DynamixelArm
 from hardware.emulated_bus import EmulatedBus
 from hardware.emulated_rig import as_built
 from hardware.gravity import holding_torque
