@@ -492,7 +492,7 @@ rig = load_rig("aloha")
 wiring, calibration = load_wiring(rig, "aloha")
 joints = rig.arms[0].joint_names
 scale = calibration.arm("follower_left").for_joints(joints, "follower_left")
-arm = DynamixelArm("follower_left", Bus(sys.argv[1], reply_s=0.1), wiring.chain("follower_left"), scale, joints)
+arm = DynamixelArm("follower_left", Bus(sys.argv[1], reply_s=1.0), wiring.chain("follower_left"), scale, joints)
 arm.torque_on()
 print("stiff", flush=True)
 while True:
