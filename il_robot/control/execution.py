@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
@@ -21,6 +21,8 @@ Preference: TypeAlias = Literal["oldest", "newest"]
 EXECUTIONS: tuple[str, ...] = get_args(ExecutionName)
 PREFERENCES: tuple[str, ...] = get_args(Preference)
 LARGEST_CHUNK = 100_000
+OPTIONS: dict[str, tuple[str, ...]] = {"ensemble": ("m", "prefer"), "chunk": (), "receding": ("execute",)}
+"""What each way of executing chunks can be told."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,17 @@ class Execution:
             raise BadInput(f"temporal ensembling: m {self.m}; allowed: 0 to {LARGEST_M}")
         if not 1 <= self.execute <= LARGEST_CHUNK:
             raise BadInput(f"receding horizon: execute {self.execute}; allowed: 1 to {LARGEST_CHUNK} steps")
+
+    @staticmethod
+    def asked(how: str, **options: Any) -> Execution:
+        """As somebody asked for; None: not asked. Raises BadInput for an option that this way does not have: it would
+        be without effect, and nobody would know."""
+        asked = {name: value for name, value in options.items() if value is not None}
+        for name, value in asked.items():
+            if name not in OPTIONS.get(how, asked):
+                whose = next(way for way, names in OPTIONS.items() if name in names)
+                raise BadInput(f"{name} {value}: has no effect with execution {how}; allowed with {whose}")
+        return Execution(how, **asked)
 
     def build(self, joints: int, chunk_size: int) -> ChunkExecution:
         """What turns chunks of up to ``chunk_size`` steps into actions, with an empty memory."""

@@ -27,8 +27,6 @@ from il_robot.training.loaded_policy import LoadedPolicy, load_policy
 
 FILMED = 5
 """Episodes in a film."""
-_OF = {"ensemble": ("m", "prefer"), "chunk": (), "receding": ("execute",)}
-"""Way of executing chunks -> the options that it has."""
 
 
 def _default(value: object) -> Any:
@@ -75,7 +73,7 @@ def evaluate(
         raise BadInput(f"--episodes {episodes} must be at least 1")
     if seed < 0:
         raise BadInput(f"--seed {seed} must be at least 0")
-    executed = _execution(execution, m=m, prefer=prefer, execute=execute)
+    executed = Execution.asked(execution, m=m, prefer=prefer, execute=execute)
     policy = load_policy(run, device=device, weights=weights)
     k = policy.chunk_size
     if execute is not None and execute > k:
@@ -110,16 +108,6 @@ def evaluate(
         if video:
             console.print(f"film of the first {counted(min(FILMED, episodes), 'episode')}: {video}", soft_wrap=True)
     return evaluation
-
-
-def _execution(how: ExecutionName, **options: Any) -> Execution:
-    """Raises BadInput for an option that this way does not have: it would be without effect, and nobody would know."""
-    asked = {name: value for name, value in options.items() if value is not None}
-    for name, value in asked.items():
-        if name not in _OF[how]:
-            whose = next(way for way, names in _OF.items() if name in names)
-            raise BadInput(f"--{name} {value}: has no effect with --execution {how}; allowed with {whose}")
-    return Execution(how, **asked)
 
 
 def _table(evaluation: Evaluation, policy: LoadedPolicy) -> Table:

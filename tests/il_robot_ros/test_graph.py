@@ -144,6 +144,11 @@ def test_mistakes_are_one_line_with_the_nearest_word(name: str, arguments: dict[
         ("deploy", {"prefer": "new"}, "did you mean 'newest'? allowed: newest, oldest"),
         ("deploy", {"m": "-1"}, "m -1.0; allowed: 0 to 100"),
         ("deploy", {"execute": "0"}, "execute:=0; allowed: a whole number, at least 1"),
+        (
+            "deploy",
+            {"execution": "chunk", "execute": "5"},
+            "execute 5: has no effect with execution chunk; allowed with receding",
+        ),
         ("deploy", {"divice": "cuda"}, "did you mean 'device'"),
         ("deploy", {"policy": "/nowhere"}, "is not a folder; allowed: a run of il-robot train"),
         ("replay", {"episode": "/nowhere"}, "is not a folder; allowed: an episode"),

@@ -153,7 +153,7 @@ def test_from_demonstrations_to_figures_and_a_film(tmp_path: Path, capsys: pytes
 def test_an_option_without_effect_is_refused(
     tmp_path: Path, how: ExecutionName, option: dict[str, Any], with_which: str
 ) -> None:
-    with pytest.raises(BadInput, match=f"has no effect with --execution {how}; allowed with {with_which}$"):
+    with pytest.raises(BadInput, match=f"has no effect with execution {how}; allowed with {with_which}$"):
         evaluate(tmp_path, execution=how, **option)
 
 

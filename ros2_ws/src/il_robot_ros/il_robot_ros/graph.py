@@ -94,7 +94,11 @@ def _collect(given: Mapping[str, str]) -> tuple[Process, ...]:
 
 
 def _deploy(given: Mapping[str, str]) -> tuple[Process, ...]:
-    executed = Execution(given["execution"], number(given, "m"), given["prefer"], integer(given, "execute", least=1))
+    options = {"m": number(given, "m"), "prefer": given["prefer"], "execute": integer(given, "execute", least=1)}
+    # A launch file does not tell a default from the same value asked for.
+    executed = Execution.asked(
+        given["execution"], **{key: value for key, value in options.items() if value != getattr(Execution, key)}
+    )
     run = _folder(given, "policy", "a run of il-robot train")
     return (
         *_rig_processes(given),
