@@ -17,7 +17,7 @@ from il_robot.episodes.layout import EpisodeInfo, episode_info
 from il_robot.episodes.reader import Episode
 from il_robot.errors import BadInput, Fault
 from il_robot.rig import Rig
-from il_robot_ros.graph import PEDAL_LINK
+from il_robot_ros.graph_parts import PEDAL_LINK
 from il_robot_ros.graph_process import Process, Value
 
 RUN_FILE = "config.json"
