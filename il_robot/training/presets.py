@@ -54,8 +54,8 @@ def _all_cameras(
 
 
 # docs/results.md has what they come to, and the CPU time, for every policy that was measured; of `paper` and `gpu`
-# nothing. Steps of tiny-image: with 2000 one seed of act held 50 of 50 starts and another one 19; with 4000 that one
-# held 50.
+# nothing. Steps of tiny-image: act's second seed held 19 of 50 starts with 2000 and 50 with 4000, its third one 19 with
+# 4000: from one small image it depends on luck whether the cube is found well.
 PRESETS: dict[tuple[PolicyName, PresetName], Preset] = {
     ("act", "tiny"): Preset(ActConfig(), Recipe(steps=2500)),
     ("act", "tiny-image"): _one_camera(ActConfig()),
