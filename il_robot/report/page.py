@@ -76,6 +76,7 @@ def _template() -> jinja2.Template:
         lstrip_blocks=True,
     )
     environment.filters["size"] = size_text
+    environment.filters["counted"] = counted
     return environment.get_template("page.html")
 
 

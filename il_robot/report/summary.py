@@ -181,7 +181,7 @@ def _takeover(takeovers: Takeovers | None) -> tuple[Headline, Headline]:
         none = "nothing was deployed"
         return Headline("takeover", "n/a", none, None), Headline("largest command step", "n/a", none, None)
     if takeovers.interventions:
-        ticks = f"{takeovers.latency_ticks} tick{'s' if takeovers.latency_ticks != 1 else ''}"
+        ticks = counted(takeovers.latency_ticks, "tick")
         note = f"pedal heard to human driving, at most; {counted(takeovers.interventions, 'intervention')}"
         soon = Headline("takeover", ticks, note, takeovers.latency_ticks <= LATENCY_TICKS)
     else:
