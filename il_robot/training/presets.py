@@ -42,8 +42,9 @@ _WIDE_UNET = UNetConfig(channels=(512, 1024, 2048), time_width=128, vision=Visio
 
 
 def _one_camera(network: Config, learning_rate: float = 1e-3) -> Preset:
-    """Joints and one camera, no poses of objects."""
-    return Preset(network, Recipe(steps=4000, learning_rate=learning_rate), cameras="first", objects=False)
+    """Joints and one camera, no poses of objects; images are moved by up to 4 %."""
+    recipe = Recipe(steps=4000, learning_rate=learning_rate, augmentation=Augmentation(shift=0.04))
+    return Preset(network, recipe, cameras="first", objects=False)
 
 
 def _all_cameras(
