@@ -17,6 +17,10 @@ from torch.nn import functional as F
 from il_robot.counted import counted
 from il_robot.errors import BadInput
 
+_CLASSIFIER = ("fc.weight", "fc.bias")
+_UNUSED = "num_batches_tracked"
+"""What torchvision's file has besides: the layer that names an image's class, and a counter of each batch norm."""
+
 
 class FrozenBatchNorm(nn.Module):
     """Batch norm whose statistics and affine map are constants."""
@@ -118,4 +122,14 @@ def load_imagenet(network: ResNet18, path: Path) -> None:
         raise BadInput(
             f"{path}: not torchvision's resnet18: {counted(len(missing), 'tensor')} missing, the first {missing[0]!r}"
         )
+    # A resnet34 has all of these tensors in the same shapes, and more blocks.
+    more = sorted(name for name in set(weights) - set(wanted) if not name.endswith(_UNUSED) and name not in _CLASSIFIER)
+    if more:
+        raise BadInput(f"{path}: not torchvision's resnet18, which has no {more[0]!r}")
+    for name, tensor in wanted.items():
+        if weights[name].shape != tensor.shape:
+            shapes = f"{tuple(weights[name].shape)} instead of {tuple(tensor.shape)}"
+            raise BadInput(f"{path}: not torchvision's resnet18: {name} has shape {shapes}")
+        if not torch.isfinite(weights[name]).all():
+            raise BadInput(f"{path}: {name} holds values that are not finite")
     network.load_state_dict({name: weights[name] for name in wanted})

@@ -112,6 +112,22 @@ def test_imagenet_weights_come_from_a_file(tmp_path: Path) -> None:
         load_imagenet(ours, tmp_path / "absent.safetensors")
 
 
+def test_the_weights_of_a_larger_resnet_are_refused(tmp_path: Path) -> None:
+    """A resnet34 has every tensor of a resnet18, and a resnet50 the same names in other shapes."""
+    own = ResNet18().state_dict()
+    unused = {"fc.weight": torch.zeros(2, 2), "bn1.num_batches_tracked": torch.zeros((), dtype=torch.int64)}
+    save_file(own | unused, tmp_path / "resnet18.safetensors")
+    load_imagenet(ResNet18(), tmp_path / "resnet18.safetensors")
+    for changed, told in (
+        ({"layer1.2.conv1.weight": torch.zeros(64, 64, 3, 3)}, "resnet18, which has no 'layer1.2.conv1.weight'"),
+        ({"layer1.0.conv1.weight": torch.zeros(64, 64, 1, 1)}, r"has shape \(64, 64, 1, 1\) instead of"),
+        ({"bn1.bias": torch.full((64,), torch.inf)}, "bn1.bias holds values that are not finite"),
+    ):
+        save_file(own | unused | changed, tmp_path / "other.safetensors")
+        with pytest.raises(BadInput, match=told):
+            load_imagenet(ResNet18(), tmp_path / "other.safetensors")
+
+
 def test_a_policy_starts_from_imagenet(tmp_path: Path) -> None:
     save_file(ResNet18().state_dict(), tmp_path / "resnet18.safetensors")
     inputs = Inputs(("a",), cameras=(CameraInput("top", 64, 64),))
