@@ -58,7 +58,7 @@ class Fitting:
         self.world.wait()
         console = Console(quiet=not self.world.first)
         with ExitStack() as stack, told_memory(self.device, _less_memory(recipe)):
-            stack.enter_context(told_compiler(out) if recipe.compile else nullcontext())
+            stack.enter_context(told_compiler(_uncompiled(out)) if recipe.compile else nullcontext())
             bar = stack.enter_context(progress_bar(console))
             training = self._training(description, out, bar, stack, tell=tell)
             # Killed before its first save, a run has nothing to go on from: it begins again.
@@ -159,3 +159,7 @@ def _make(out: Path) -> None:
 def _less_memory(recipe: Recipe) -> str:
     parts = f"--accumulate {recipe.accumulate * 2}, a smaller --batch than {recipe.batch}"
     return f"try {parts}, a smaller --size or fewer --cameras"
+
+
+def _uncompiled(out: Path) -> str:
+    return f"and go on with --resume, or begin again with --compile no in another --out than {out}"

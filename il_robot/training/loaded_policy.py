@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -14,19 +15,29 @@ from il_robot.policies.history import History, Moment
 from il_robot.policies.inputs import Inputs, images_of, state_of
 from il_robot.rig import Rig
 from il_robot.training.checkpoint import WeightsName, check_fits_network, fill, load_tensors, weights_path
+from il_robot.training.compiling import told_compiler
 from il_robot.training.description import Description, read_description
 from il_robot.training.device import check_device
 from il_robot.training.memory import keep_freed_memory, told_memory
-from il_robot.types import ActionChunk, Floats, Observation
+from il_robot.training.predictor import Predictor
+from il_robot.training.recipe import Precision
+from il_robot.types import ActionChunk, Observation
 
 
 class LoadedPolicy:
     """An :class:`il_robot.types.Policy`. It resizes images itself, exactly as they were resized for training."""
 
-    def __init__(self, description: Description, network: Network, device: str = "cpu") -> None:
+    def __init__(
+        self,
+        description: Description,
+        network: Network,
+        device: str = "cpu",
+        precision: Precision = "fp32",
+        *,
+        compile: bool = False,
+    ) -> None:
         self.description = description
-        self._device = torch.device(device)
-        self._network = network.to(self._device).eval()
+        self._computed = Predictor(network, device, precision, compile=compile)
         self._period_ns = description.rig.period_ns
         self._history = History(description.inputs, self._period_ns)
 
@@ -64,15 +75,8 @@ class LoadedPolicy:
     def predict(self, observation: Observation) -> ActionChunk:
         """The next k joint targets. Raises BadInput when the observation lacks something it needs."""
         self.observe(observation)
-        with torch.inference_mode():
-            chunk = self._network.predict(
-                torch.from_numpy(self._history.state()).to(self._device).unsqueeze(0),
-                {
-                    name: torch.from_numpy(np.ascontiguousarray(image)).to(self._device).unsqueeze(0)
-                    for name, image in self._history.images().items()
-                },
-            )
-        qpos: Floats = self.description.statistics.restore_action(chunk[0].cpu().numpy())
+        chunk = self._computed(self._history.state(), self._history.images())
+        qpos = self.description.statistics.restore_action(chunk)
         return ActionChunk(qpos, observation.time_ns, self._period_ns)
 
     def reset(self) -> None:
@@ -80,10 +84,19 @@ class LoadedPolicy:
         self._history.clear()
 
 
-def load_policy(run: Path, rig: Rig | None = None, device: str = "cpu", weights: WeightsName = "last") -> LoadedPolicy:
+def load_policy(
+    run: Path,
+    rig: Rig | None = None,
+    device: str = "cpu",
+    weights: WeightsName = "last",
+    precision: Precision = "fp32",
+    *,
+    compile: bool = False,
+) -> LoadedPolicy:
     """The policy trained in ``run``; one forward pass is made so that the first real one is not slow.
 
-    Raises BadInput when ``run`` is damaged or something else, or does not fit ``rig``; Fault when memory runs out.
+    A compiled one is compiled again where ``torch.set_num_threads`` is called after it. Raises BadInput when ``run`` is
+    damaged or something else, or does not fit ``rig``; Fault when memory runs out or nothing can be compiled.
     """
     check_device(device)
     keep_freed_memory()
@@ -100,10 +113,15 @@ def load_policy(run: Path, rig: Rig | None = None, device: str = "cpu", weights:
     # First without memory: a damaged configuration may ask for more than there is.
     with torch.device("meta"):
         check_fits_network(build(description.network, description.inputs), tensors, path)
-    with told_memory(device, "the policy needs a larger one"):
+    with (
+        told_memory(device, "the policy needs a larger one"),
+        told_compiler("or let the policy drive without --compile (launch: compile:=false)")
+        if compile
+        else nullcontext(),
+    ):
         network = build(description.network, description.inputs)
         fill(network, tensors, path)
-        policy = LoadedPolicy(description, network, device)
+        policy = LoadedPolicy(description, network, device, precision, compile=compile)
         policy.predict(_blank(description))
     policy.reset()
     return policy

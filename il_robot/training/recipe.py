@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
-from il_robot.errors import BadInput
+from il_robot.errors import BadInput, nearest
 
 Precision: TypeAlias = Literal["fp32", "bf16"]
+
+
+def precision_of(name: str, where: str = "precision ") -> Precision:
+    """The precision called ``name``. Raises BadInput, which begins with ``where``."""
+    for known in get_args(Precision):
+        if name == known:
+            return known  # type: ignore[no-any-return]
+    raise BadInput(f"{where}{name}; {nearest(name, get_args(Precision))}")
 
 
 _WHOLE = {

@@ -150,6 +150,8 @@ def test_mistakes_are_one_line_with_the_nearest_word(name: str, arguments: dict[
             "execute 5: has no effect with execution chunk; allowed with receding",
         ),
         ("deploy", {"divice": "cuda"}, "did you mean 'device'"),
+        ("deploy", {"precision": "bf61"}, "precision:=bf61; did you mean 'bf16'? allowed: bf16, fp32"),
+        ("deploy", {"compile": "yes"}, "compile:=yes; allowed: true, false"),
         ("deploy", {"policy": "/nowhere"}, "is not a folder; allowed: a run of il-robot train"),
         ("replay", {"episode": "/nowhere"}, "is not a folder; allowed: an episode"),
     ],

@@ -19,6 +19,7 @@ from il_robot.policies.catalogue import PolicyName
 from il_robot.rig import Rig
 from il_robot.training.checkpoint import weights_path
 from il_robot.training.loaded_policy import load_policy
+from il_robot.training.recipe import Precision
 from il_robot.training.train import train
 from il_robot.types import Observation
 
@@ -53,6 +54,13 @@ def test_it_predicts_chunks_stamped_with_their_observation(run: Path) -> None:
     assert (chunk.start_ns, chunk.period_ns) == (40_000_000, 20_000_000)
     np.testing.assert_array_equal(policy.predict(seen(24, 32)).qpos, chunk.qpos)
     assert policy.predict(seen(48, 64)).qpos.shape == (4, 3), "any size the rig delivers"
+
+
+def test_in_bfloat16_it_predicts_nearly_the_same(run: Path) -> None:
+    chunk, rounded = (load_policy(run, RIG, precision=how).predict(seen(24, 32)).qpos for how in get_args(Precision))
+    assert rounded.dtype == np.float32
+    assert (rounded != chunk).any()
+    np.testing.assert_allclose(rounded, chunk, atol=0.02)
 
 
 @pytest.mark.parametrize("name", get_args(PolicyName))

@@ -18,8 +18,8 @@ from il_robot.sim.tasks import DEMONSTRATION_SEEDS
 from il_robot_ros.graph_parts import control, folder, puppeteer, recorder, rig_processes, shared, simulated
 from il_robot_ros.graph_process import Process
 from il_robot_ros.launch_arguments import (
+    COMPUTING,
     DATASET,
-    DEVICE,
     EPISODE,
     EPISODES,
     EXECUTION,
@@ -39,7 +39,7 @@ from il_robot_ros.launch_arguments import (
     VERBOSE,
     Argument,
     choice,
-    device,
+    computing,
     integer,
     number,
 )
@@ -92,7 +92,7 @@ def _deploy(given: Mapping[str, str]) -> tuple[Process, ...]:
     run = folder(given, "policy", "a run of il-robot train")
     return (
         *rig_processes(given),
-        Process("policy", {**shared(given), "run": run, "device": device(given)}),
+        Process("policy", {**shared(given), "run": run, **computing(given)}),
         control(given, autonomous=True, execution=executed.how, **{name: getattr(executed, name) for name in options}),
         recorder(given, policy=run),
         *puppeteer(given, role="supervise", knock_at=integer(given, "knock_at", least=-1)),
@@ -145,7 +145,7 @@ GRAPHS: Mapping[str, Graph] = {
                 PEDAL,
                 OPERATOR,
                 *EXECUTION,
-                DEVICE,
+                *COMPUTING,
                 KNOCK,
                 VERBOSE,
                 *_CLOCK,

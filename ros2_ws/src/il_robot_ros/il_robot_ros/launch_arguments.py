@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from il_robot.control.execution import EXECUTIONS, PREFERENCES
 from il_robot.errors import BadInput, nearest
 from il_robot.screen import for_screen
+from il_robot.training.recipe import precision_of
 
 
 @dataclass(frozen=True)
@@ -82,11 +83,15 @@ def pedal(given: Mapping[str, str]) -> str:
     return given["pedal"]
 
 
-def device(given: Mapping[str, str]) -> str:
-    """Whether this machine has it, torch has to say."""
+def computing(given: Mapping[str, str]) -> dict[str, str | bool]:
+    """How the policy computes, for its node. Whether this machine has the device, torch has to say."""
     if not re.fullmatch(r"cpu|cuda(:\d+)?", given["device"]):
         raise BadInput(f"device:={given['device']}; {nearest(given['device'], ('cpu', 'cuda', 'cuda:0'))}, cuda:1 ...")
-    return given["device"]
+    return {
+        "device": given["device"],
+        "precision": precision_of(given["precision"], "precision:="),
+        "compile": truth(given, "compile"),
+    }
 
 
 def login() -> str:
@@ -125,7 +130,11 @@ EXECUTION = (
     Argument("prefer", "oldest", f"ensemble: which prediction for a moment weighs most: {', '.join(PREFERENCES)}"),
     Argument("execute", "10", "receding: steps that are followed of each chunk"),
 )
-DEVICE = Argument("device", "cpu", "where the policy computes: cpu, cuda")
+COMPUTING = (
+    Argument("device", "cpu", "where the policy computes: cpu, cuda"),
+    Argument("precision", "fp32", "how precisely: fp32, bf16 (far quicker on a GPU)"),
+    Argument("compile", "false", "true: torch.compile first makes one program of the policy, a minute or more"),
+)
 VERBOSE = Argument("verbose", "false", "real rig, true: says each register that the start writes, not only how many")
 SIM_TIME = Argument("use_sim_time", "false", "true: all clocks follow the simulator's /clock")
 SPEED = Argument("speed", "1.0", "with use_sim_time: simulated seconds per real second, 0.5 on a slow machine")
