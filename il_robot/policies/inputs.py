@@ -20,6 +20,8 @@ from il_robot.types import Floats, Image, Observation
 
 OBJECT_FEATURES = 9
 LONGEST_HISTORY = 1000
+LARGEST_SIZE = 4096
+"""Of a camera's height and width, as a policy looks at it."""
 
 JOINT_SPREAD = 0.05
 POSITION_SPREAD = 0.05
@@ -37,6 +39,11 @@ class CameraInput:
     width: int
     frames: int = 1
     """How many of its newest frames the policy sees: (H, W, 3) when 1, else (frames, H, W, 3), the oldest first."""
+
+    def __post_init__(self) -> None:
+        if not (1 <= self.height <= LARGEST_SIZE and 1 <= self.width <= LARGEST_SIZE):
+            size = f"{self.height} {self.width}"
+            raise BadInput(f"camera {self.name!r}: looked at in a size of {size}; allowed: 1 to {LARGEST_SIZE} each")
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -69,10 +69,13 @@ def check_fits_network(network: Network, tensors: Mapping[str, Tensor], where: P
         if name not in tensors:
             raise BadInput(f"{where}: does not fit its configuration: {name} is missing")
         if name not in wanted:
-            raise BadInput(f"{where}: does not fit its configuration: {name} is not in the network")
+            raise BadInput(f"{where}: does not fit its configuration: {name!r} is not in the network")
         if tensors[name].shape != wanted[name].shape:
             shapes = f"{tuple(tensors[name].shape)} instead of {tuple(wanted[name].shape)}"
             raise BadInput(f"{where}: does not fit its configuration: {name} has shape {shapes}")
+        if tensors[name].dtype != wanted[name].dtype:
+            kinds = f"{tensors[name].dtype} instead of {wanted[name].dtype}".replace("torch.", "")
+            raise BadInput(f"{where}: does not fit its configuration: {name} is of type {kinds}")
         if tensors[name].is_floating_point() and not torch.isfinite(tensors[name]).all():
             raise BadInput(f"{where}: {name} holds values that are not finite")
 

@@ -28,6 +28,7 @@ from il_robot.training.statistics import Statistics
 FORMAT = "il-robot policy"
 VERSION = 1
 CONFIG = "config.json"
+LARGEST_SEED = 2**32 - 1
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,9 @@ class Description:
     """That it began from; empty in a run of an il-robot that did not note it."""
 
     def __post_init__(self) -> None:
-        """Raises BadInput when its parts are not of one policy."""
+        """Raises BadInput when its parts are not of one policy, or the seed is none."""
+        if not 0 <= self.seed <= LARGEST_SEED:
+            raise BadInput(f"seed {self.seed}; allowed: 0 to {LARGEST_SEED}")
         for what, ours, theirs in (
             ("joints of the inputs and of the rig", self.inputs.joints, self.rig.joint_names),
             ("sizes of the state", self.inputs.moment_size, len(self.statistics.state_mean)),

@@ -87,7 +87,7 @@ class Averages:
     def loads(self, text: str) -> None:
         """Puts back what :meth:`dumps` gave. Raises ValueError, KeyError or TypeError for something else."""
         kept = json.loads(text)
-        self._count, self._sums = int(kept["count"]), {str(name): float(x) for name, x in kept["sums"].items()}
+        self._count, self._sums = int(kept["count"]), {str(name): float(x) for name, x in dict(kept["sums"]).items()}
 
 
 def read_metrics(run: Path) -> list[dict[str, Any]]:

@@ -129,8 +129,11 @@ class Training:
             self._cpu_s = float(facts["cpu_s"])
             held, validation = json.loads(facts["best"])
             self._best = float(held), float(validation)
-            self._saved, self._checked = self.step, tuple(json.loads(facts.get("checked", "[null, null]")))
+            validation, held = json.loads(facts.get("checked", "[null, null]"))
+            self._saved, self._checked = self.step, (validation, held)
             self._averages.loads(facts["averages"])
+            if self.step < 0:
+                raise ValueError(f"step {self.step}")
         except (KeyError, ValueError, RuntimeError, TypeError) as error:
             raise BadInput(f"{path}: not what a run saves to go on: {error}") from None
 

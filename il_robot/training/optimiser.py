@@ -146,13 +146,16 @@ class Optimiser:
             self.network.load_state_dict(_below("network.", tensors))
             self.average.load_state_dict(_below("average.", tensors))
             self._average.count = int(tensors["averaged"])
-        except (KeyError, RuntimeError) as error:
+        except (KeyError, RuntimeError, ValueError) as error:
             reason = " ".join(str(error).split())[:200]
             raise BadInput(f"{where}: does not fit this run's configuration: {reason}") from None
         for name, parameter in zip(self._names, self._parameters, strict=True):
-            self._adam.state[parameter] = {
-                key: _placed(value, parameter) for key, value in _below(f"adam.{name}.", tensors).items()
-            }
+            kept = _below(f"adam.{name}.", tensors)
+            shapes = {"step": torch.Size(), "exp_avg": parameter.shape, "exp_avg_sq": parameter.shape}
+            # Before the first step Adam keeps nothing.
+            if {key: value.shape for key, value in kept.items()} != (shapes if self._average.count else {}):
+                raise BadInput(f"{where}: does not fit this run's configuration: Adam's averages of {name}")
+            self._adam.state[parameter] = {key: _placed(value, parameter) for key, value in kept.items()}
 
 
 def _in_step(learner: nn.Module) -> DistributedDataParallel:

@@ -9,7 +9,7 @@ from typing import Any
 from il_robot.counted import counted
 from il_robot.errors import BadInput, nearest
 from il_robot.policies.catalogue import PolicyName
-from il_robot.policies.inputs import CameraInput, Inputs
+from il_robot.policies.inputs import LARGEST_SIZE, CameraInput, Inputs
 from il_robot.rig import Rig
 from il_robot.training.alignment import check_complete
 from il_robot.training.demonstrations import Demonstrations
@@ -22,8 +22,8 @@ from il_robot.training.statistics import Statistics
 from il_robot.training.windows import check_chunk, gather
 
 FIRST_PRESET: PresetName = "tiny"
-LEAST_SIZE, LARGEST_SIZE = 8, 4096
-"""Of an image's height and width."""
+LEAST_SIZE = 8
+"""Of an image's height and width, where somebody asks for one."""
 
 
 @dataclass(frozen=True)

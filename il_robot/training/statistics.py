@@ -30,7 +30,7 @@ class Statistics:
         ):
             if len(mean) != len(std):
                 raise BadInput(f"{len(mean)} means of the {what} but {len(std)} deviations")
-            if not (np.isfinite(mean).all() and np.isfinite(std).all() and min(std, default=1.0) > 0):
+            if not (np.isfinite(_row(mean)).all() and np.isfinite(_row(std)).all() and (_row(std) > 0).all()):
                 raise BadInput(f"means and deviations of the {what} must be finite, deviations above 0")
 
     @staticmethod
@@ -66,4 +66,6 @@ def _std(rows_NX: Floats, least: Floats | np.float32) -> tuple[float, ...]:
 
 
 def _row(values: tuple[float, ...]) -> Floats:
-    return np.array(values, np.float32)
+    """As they are computed with: what is finite or above 0 in float64 may not be so here."""
+    with np.errstate(over="ignore", under="ignore"):
+        return np.array(values, np.float32)

@@ -12,6 +12,7 @@ from il_robot.counted import counted
 from il_robot.errors import BadInput, Fault
 from il_robot.policies.catalogue import PolicyName
 from il_robot.training.demonstrations import demonstrations
+from il_robot.training.description import LARGEST_SEED
 from il_robot.training.device import check_device
 from il_robot.training.distributed import joined
 from il_robot.training.fitting import Fitting
@@ -25,7 +26,6 @@ from il_robot.training.sweep import check_settings, members, new_ones, planned
 from il_robot.training.tensorboard import check_tensorboard
 from il_robot.training.torchrun import told_to_torchrun
 
-LARGEST_FROM_ZERO = 2**32 - 1
 _HINT = "(default: the preset's)"
 _NUMBER = tyro.conf.arg(help_behavior_hint=_HINT, metavar="INT")
 _REAL = tyro.conf.arg(help_behavior_hint=_HINT, metavar="FLOAT")
@@ -137,8 +137,8 @@ def train(
     if tensorboard:
         check_tensorboard()
     for option, one in (("--seed", seed or 0), *(("--seeds", one) for one in seeds)):
-        if not 0 <= one <= LARGEST_FROM_ZERO:
-            raise BadInput(f"{option} {one}; allowed: 0 to {LARGEST_FROM_ZERO}")
+        if not 0 <= one <= LARGEST_SEED:
+            raise BadInput(f"{option} {one}; allowed: 0 to {LARGEST_SEED}")
     if twice := [one for one in seeds if seeds.count(one) > 1]:
         raise BadInput(f"--seeds {' '.join(map(str, seeds))}: {twice[0]} is named twice; name each seed once")
     options: dict[str, Any] = {"network.chunk_size": chunk_size, "recipe.steps": steps, "recipe.batch": batch}
