@@ -11,12 +11,12 @@ come from.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import tyro
 from policy_contest import Case, Peers, contest, show
 from policy_side import Options
-from rich.console import Console
 
 from il_robot.training.recipe import Precision
 
@@ -33,7 +33,8 @@ def main(
     precision: Precision = "fp32",
     compiled: bool = False,
     goal: float = 2.0,
-    limit_ms: float = 100.0,
+    limit_ms: float = 0.0,
+    diffusion_ms: float = 100.0,
     limit_s: float = 300.0,
 ) -> None:
     """Run the comparison.
@@ -48,22 +49,23 @@ def main(
         threads: of everyone, on the CPU.
         device: cpu or cuda.
         precision: of everyone; bf16 is autocast.
-        compiled: ours once more through torch.compile.
+        compiled: ours once more through torch.compile, as ``il-robot evaluate --compile`` has it; it counts then.
         goal: how many times faster than each peer ACT is to be.
-        limit_ms: longest that diffusion may take.
+        limit_ms: longest that ACT may take, compiled where that is asked for; 0: nothing is asked.
+        diffusion_ms: longest that diffusion may take.
         limit_s: whoever takes longer for a chunk is out.
     """
-    options = Options("", "act", device, precision, threads)
+    repeats = 20 if device == "cuda" else 1
+    options = Options("", "act", device, precision, threads, repeats)
     peers = Peers(lerobot_python, act_repo, compiled=compiled)
     case = Case(cameras, height, width, batch=1)
     rows, notes = contest(case, options, peers, "predict", rounds, limit_s)
-    show(f"ACT, one chunk, {case.title}, {precision} on {device}", rows, notes, goal)
+    show(f"ACT, one chunk, {case.title}, {precision} on {device}", rows, notes, goal, limit_ms)
     case = Case(0, 0, 0, batch=1, chunk=50, objects=1)
-    options = Options("", "diffusion", device, precision, threads)
+    options = replace(options, network="diffusion")
     rows, notes = contest(case, options, peers, "predict", 3 * rounds, limit_s)
-    show(f"diffusion, one chunk, ten DDIM steps, {case.title}, {precision} on {device}", rows, notes, 0)
-    held = "holds" if rows[0].ms <= limit_ms else "does NOT hold"
-    Console().print(f"Goal, at most {limit_ms:g} ms: {held} ({rows[0].ms:.0f} ms)", highlight=False)
+    title = f"diffusion, one chunk, ten DDIM steps, {case.title}, {precision} on {device}"
+    show(title, rows, notes, limit_ms=diffusion_ms)
 
 
 if __name__ == "__main__":

@@ -83,9 +83,9 @@ class Row:
     seconds: tuple[float, ...]
     """Of each round."""
     ratio: float
-    """Its time over ours."""
+    """Its time over ours, compiled where that was asked for."""
     profile: Mapping[str, float]
-    """Kind of work -> ms."""
+    """Kind of work -> ms; empty where the profiler failed."""
 
     @property
     def ms(self) -> float:
@@ -108,20 +108,19 @@ def contest(
             for _ in range(rounds):
                 for side in sides:
                     taken[side.name].append(side.ask(limit_s, do="time", what=what))
+            profiles = {side.name: side.ask(limit_s, do="profile", what=what) for side in sides if not side.out}
+            ours = [side for side in sides if side.name.startswith(US)]
+            for side in ours:
+                if side.name not in profiles:
+                    raise Fault(side.out)
             rows = []
             for side in sides:
-                profile, facts, seconds = (
-                    side.ask(limit_s, do="profile", what=what),
-                    opened[side.name],
-                    taken[side.name],
-                )
-                if profile is not None and facts is not None:
-                    ratio = float(np.median(np.divide(seconds, taken[sides[0].name])))
-                    name = side.name if side.name.startswith(US) else facts["version"]
-                    rows.append(Row(name, facts["parameters"], tuple(seconds), ratio, profile))
+                if side.name in profiles:
+                    facts, seconds = opened[side.name], taken[side.name]
+                    ratio = float(np.median(np.divide(seconds, taken[ours[-1].name])))
+                    name = side.name if side in ours else facts["version"]
+                    rows.append(Row(name, facts["parameters"], tuple(seconds), ratio, profiles[side.name] or {}))
             notes = [side.out for side in sides if side.out]
-    if not rows or rows[0].name != US:
-        raise Fault(notes[0])
     return rows, notes + _absent(peers, options)
 
 
@@ -162,16 +161,18 @@ def _absent(peers: Peers, options: Options) -> list[str]:
     return notes
 
 
-def show(title: str, rows: Sequence[Row], notes: Sequence[str], goal: float) -> None:
-    """One table of times, one of where they go, and whether ``goal`` held against every peer."""
+def show(title: str, rows: Sequence[Row], notes: Sequence[str], goal: float = 0.0, limit_ms: float = 0.0) -> None:
+    """One table of times, one of where they go, and whether ``goal`` held against every peer and ours took at most
+    ``limit_ms``; 0: neither is asked."""
     console = Console(width=120)
+    ours = next(row for row in reversed(rows) if row.name.startswith(US))
     table = Table(title=f"{title}; load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", title_justify="left")
     table.add_column("implementation", no_wrap=True)
-    for name in ("parameters", "ms, median", "least to most", "x il-robot"):
+    for name in ("parameters", "ms, median", "least to most", f"x {ours.name}"):
         table.add_column(name, justify="right")
     for row in rows:
-        span = f"{min(row.seconds) * 1e3:.0f} to {max(row.seconds) * 1e3:.0f}"
-        table.add_row(row.name, f"{row.parameters / 1e6:.2f} M", f"{row.ms:.0f}", span, f"{row.ratio:.2f}")
+        span = f"{_ms(min(row.seconds) * 1e3)} to {_ms(max(row.seconds) * 1e3)}"
+        table.add_row(row.name, f"{row.parameters / 1e6:.2f} M", _ms(row.ms), span, f"{row.ratio:.2f}")
     console.print(table)
     where = Table(title="Where the time goes, ms of one profiled run", title_justify="left")
     where.add_column("work")
@@ -179,11 +180,19 @@ def show(title: str, rows: Sequence[Row], notes: Sequence[str], goal: float) -> 
         where.add_column(row.name, justify="right")
     kinds = {kind: max(row.profile.get(kind, 0.0) for row in rows) for row in rows for kind in row.profile}
     for kind in sorted(kinds, key=lambda kind: -kinds[kind]):
-        where.add_row(kind, *(f"{row.profile.get(kind, 0.0):.0f}" for row in rows))
+        where.add_row(kind, *(_ms(row.profile.get(kind, 0.0)) for row in rows))
     console.print(where)
     peers = [row for row in rows if not row.name.startswith(US)]
     for row in peers if goal else []:
         held = "holds" if row.ratio >= goal else "does NOT hold"
         console.print(f"Goal, {goal:g} x faster than {row.name}: {held} ({row.ratio:.2f} x)", highlight=False)
+    if limit_ms:
+        held = "holds" if ours.ms <= limit_ms else "does NOT hold"
+        console.print(f"Goal, at most {limit_ms:g} ms: {held} ({ours.name}, {_ms(ours.ms)} ms)", highlight=False)
     for note in notes:
         console.print(note, highlight=False)
+
+
+def _ms(ms: float) -> str:
+    """With three digits."""
+    return f"{ms:.{0 if ms >= 100 else 1 if ms >= 10 else 2}f}"

@@ -50,12 +50,13 @@ def main(
         threads: of everyone, on the CPU.
         device: cpu or cuda.
         precision: of everyone; bf16 is autocast.
-        compiled: ours once more through torch.compile.
+        compiled: ours once more through torch.compile, as ``il-robot train --compile yes`` has it; it counts then.
         published: the original once more with its seven decoder layers, of which the loss sees one.
         goal: how many times faster than each peer we want to be.
         limit_s: whoever takes longer for a step is out.
     """
-    case, options = Case(cameras, height, width, batch), Options("", "act", device, precision, threads)
+    case = Case(cameras, height, width, batch)
+    options = Options("", "act", device, precision, threads, repeats=10 if device == "cuda" else 1)
     peers = Peers(lerobot_python, act_repo, published, compiled)
     rows, notes = contest(case, options, peers, "train", rounds, limit_s)
     show(f"ACT, one training step, {case.title}, {precision} on {device}", rows, notes, goal)
