@@ -14,6 +14,7 @@ from il_robot.episodes.reader import Episode
 from il_robot.errors import BadInput, nearest
 from il_robot.policies.inputs import OBJECT_FEATURES, Inputs
 from il_robot.rig import Rig
+from il_robot.training.plausible import poses_of
 from il_robot.types import Floats
 
 
@@ -30,9 +31,12 @@ def joints_of(episode: Episode, values_TJ: Floats, inputs: Inputs) -> Floats:
 
 
 def objects_of(episode: Episode, inputs: Inputs) -> Mapping[str, Floats]:
-    """Object name -> (T, 7) poses, for every object of ``inputs``; NaN where the episode knows no such."""
+    """Object name -> (T, 7) poses, for every object of ``inputs``; NaN where the episode knows no such.
+
+    Raises BadInput for a pose that cannot be.
+    """
     unknown = np.full((episode.steps, 7), np.nan, np.float32)
-    return {name: episode.objects.get(name, unknown) for name in inputs.objects}
+    return {name: poses_of(episode, name) if name in episode.objects else unknown for name in inputs.objects}
 
 
 def cameras_of(episode: Episode, inputs: Inputs) -> list[str]:

@@ -24,6 +24,7 @@ from il_robot.policies.inputs import Inputs
 from il_robot.rig import Arm, Camera, Joint, Rig
 from il_robot.training.recipe import Recipe
 from il_robot.training.statistics import Statistics
+from il_robot.types import Floats
 
 FORMAT = "il-robot policy"
 VERSION = 1
@@ -173,7 +174,7 @@ def _commit() -> str:
 def rig_of(episodes: Sequence[Episode]) -> Rig:
     """The rig that recorded ``episodes``, as far as they tell: it starts where they typically begin.
 
-    Raises BadInput when they come from different rigs.
+    Raises BadInput when they come from different rigs, or nothing tells where a joint began.
     """
     first = episodes[0]
     for episode in episodes[1:]:
@@ -183,7 +184,7 @@ def rig_of(episodes: Sequence[Episode]) -> Rig:
         ):
             if ours != theirs:
                 raise BadInput(f"{episode.path}: its {what} {theirs} differ from {ours} of {first.path}")
-    start = np.median([episode.qpos[0] for episode in episodes if episode.steps], axis=0)
+    start = _usual_start(episodes)
     info = first.info
     return Rig(
         name=info.rig or "unknown",
@@ -192,6 +193,20 @@ def rig_of(episodes: Sequence[Episode]) -> Rig:
         cameras=tuple(Camera(c.name, c.width, c.height, c.quality) for c in info.cameras),
         objects=info.objects,
     )
+
+
+def _usual_start(episodes: Sequence[Episode]) -> Floats:
+    """(J,) the median of where the joints were first heard of, in each episode."""
+    first_EJ = np.full((len(episodes), len(episodes[0].info.joint_names)), np.nan, np.float32)
+    for first_J, episode in zip(first_EJ, episodes, strict=True):
+        for j, known in enumerate(np.isfinite(episode.qpos).T):
+            if known.any():
+                first_J[j] = episode.qpos[known.argmax(), j]
+    for name, values_E in zip(episodes[0].info.joint_names, first_EJ.T, strict=True):
+        if np.isnan(values_E).all():
+            raise BadInput(f"{episodes[0].path}: the position of joint {name} is known in no step of any episode")
+    start_J: Floats = np.nanmedian(first_EJ, axis=0)
+    return start_J
 
 
 def _arm(info: EpisodeInfo, follower: str, start_J: Any) -> Arm:

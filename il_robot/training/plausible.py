@@ -1,9 +1,10 @@
-"""Joint vectors that can be learned from: one wild number would spoil a whole run's statistics without a word."""
+"""Numbers that can be learned from: a single wild one would spoil a whole run's statistics without a word."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from il_robot.episodes.poses import impossible
 from il_robot.episodes.reader import Episode
 from il_robot.errors import BadInput
 from il_robot.types import Floats
@@ -24,6 +25,19 @@ def positions_of(episode: Episode) -> Floats:
     qpos_TJ = np.asarray(episode.qpos, np.float32)
     _refuse_wild(episode, "observations/qpos", qpos_TJ)
     return qpos_TJ
+
+
+def poses_of(episode: Episode, name: str) -> Floats:
+    """(T, 7) of an object, NaN where it was not seen. Raises BadInput naming the first step that cannot be."""
+    pose_T7 = np.asarray(episode.objects[name], np.float32)
+    bad = np.flatnonzero(impossible(pose_T7))
+    if len(bad):
+        numbers = " ".join(f"{number:.4g}" for number in pose_T7[bad[0]])
+        raise BadInput(
+            f"{episode.path}: step {bad[0]}: the pose of {name} is {numbers}, which is no place on a table or no "
+            "rotation; prune the episode (il-robot dataset validate tells of all)"
+        )
+    return pose_T7
 
 
 def _refuse_wild(episode: Episode, array: str, values_TJ: Floats) -> None:

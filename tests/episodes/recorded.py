@@ -37,12 +37,13 @@ def step_of(info: EpisodeInfo, t: int) -> Step:
     J = len(info.joints)
     qpos = (0.1 * np.sin(0.02 * t + np.arange(J))).astype(np.float32)
     time_ns = START_NS + t * PERIOD_NS
+    pose = np.array([0.01 * t, 0.2, 0.3, np.cos(0.02 * t), 0, 0, np.sin(0.02 * t)], np.float32)
     seen = Observation(
         qpos=qpos,
         time_ns=time_ns,
         qvel=np.full(J, t, np.float32),
         effort=np.full(J, -t, np.float32),
-        objects={name: np.arange(7, dtype=np.float32) + t for name in info.objects},
+        objects=dict.fromkeys(info.objects, pose),
     )
     return Step(
         time_ns=time_ns,

@@ -255,17 +255,18 @@ def test_unreadable_and_incomplete_episodes_are_findings(tmp_path: Path) -> None
     assert [(one.episode, one.kind) for one in validate_dataset(tmp_path)] == [("b", "incomplete"), ("c", "unreadable")]
 
 
-def test_an_objects_pose_that_is_not_known_is_found(tmp_path: Path) -> None:
+def test_an_objects_pose_that_is_not_known_or_cannot_be_is_found(tmp_path: Path) -> None:
     def blind(t: int, step: Step, frames: dict[str, Frame | None]) -> Step:
         seen = step.observation
-        pose = np.full(7, np.inf if t == 20 else 1, np.float32)
+        pose = np.full(7, {20: np.inf, 30: 1e30, 31: 0}.get(t, 0.5), np.float32)
         return replace(step, observation=replace(seen, objects={} if 7 <= t < 10 else {"cube": pose}))
 
     found = [one for one in validate_episode(record_changed(tmp_path, blind)) if one.stream == "cube"]
-    assert kinds(found) == {("nan", "cube", 7, 9), ("nan", "cube", 20, 20)}
+    assert kinds(found) == {("nan", "cube", 7, 9), ("nan", "cube", 20, 20), ("nan", "cube", 30, 31)}
     assert {one.first: one.text.split(":")[0] for one in found} == {
         7: "its pose is not known",
         20: "its pose is infinite",
+        30: "its pose is no place on a table, or no rotation",
     }
 
 

@@ -8,10 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import zarr
 from demonstrations import RIG, demonstrate
 
+from il_robot.cli import main
 from il_robot.errors import BadInput, Fault
 from il_robot.rig import Arm, Joint
+from il_robot.training.description import read_description
 from il_robot.training.memory import told_memory
 from il_robot.training.train import train
 from il_robot.types import Mode
@@ -88,3 +91,36 @@ def test_memory_that_runs_out_is_one_line(allocate: object) -> None:
 def test_other_errors_are_not_taken_for_want_of_memory() -> None:
     with pytest.raises(RuntimeError, match="shape"), told_memory("cpu", "try less"):
         torch.zeros(2).view(3)
+
+
+@pytest.mark.parametrize(
+    ("pose", "told"),
+    [
+        ([1e30, 0, 0, 1, 0, 0, 0], r"two.zarr: step 4: the pose of cube is 1e\+30 0 0 1 0 0 0, .*validate tells"),
+        ([0, 0, 0, 0, 0, 0, 0], "two.zarr: step 4: the pose of cube is 0 0 0 0 0 0 0, which is no place"),
+    ],
+    ids=["far", "no rotation"],
+)
+def test_a_pose_that_cannot_be_names_episode_step_and_object(
+    dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], pose: list[float], told: str
+) -> None:
+    """Finite, so nothing would notice it but the deviation of the cube's place, by which all of it would be divided."""
+    path = demonstrate(dataset, "two", 8)
+    zarr.open_array(path, path="observations/objects/cube", mode="r+")[4] = pose
+    refused(told, dataset, out=tmp_path / "run")
+    main(["dataset", "validate", str(dataset)])
+    assert "two step 4 cube: its pose is no place on a table, or no rotation" in capsys.readouterr().out
+    # Who is not told of the cube does not mind.
+    train("bc", (dataset,), out=tmp_path / "run", preset="tiny-image", size=(8, 8), chunk_size=2, steps=1)
+
+
+def test_an_arm_that_was_not_heard_at_first_begins_where_it_was_heard_first(dataset: Path, tmp_path: Path) -> None:
+    path = demonstrate(tmp_path / "late", "late", 8, offset=0.5)
+    qpos = zarr.open_array(path, path="observations/qpos", mode="r+")
+    qpos[:3, 1] = np.nan
+    train("bc", (tmp_path / "late",), out=tmp_path / "run", chunk_size=2, steps=1)
+    assert read_description(tmp_path / "run").rig.start[1] == pytest.approx(float(qpos[3, 1]))  # type: ignore[arg-type]
+    qpos[:, 1] = np.nan
+    refused(
+        "late.zarr: the position of joint left_gripper is known in no step", tmp_path / "late", out=tmp_path / "new"
+    )

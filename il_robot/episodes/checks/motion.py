@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from il_robot.episodes.checks.finding import Finding, Tolerances, runs
+from il_robot.episodes.poses import impossible
 from il_robot.episodes.reader import Episode
 from il_robot.types import Floats
 
@@ -42,6 +43,7 @@ def _not_finite(episode: Episode) -> Iterator[Finding]:
         for text, bad in (
             ("its pose is infinite", infinite),
             ("its pose is not known: no policy that is told of it learns there", unknown & ~infinite),
+            ("its pose is no place on a table, or no rotation: no policy learns from it", impossible(poses)),
         ):
             for first, last in runs(bad):
                 yield Finding(episode.id, name, "nan", text, first, last)
