@@ -29,6 +29,7 @@ from il_robot.training.images import decode_images
 from il_robot.training.judge import simulated_judge
 from il_robot.training.loop import Judge, Result, Training
 from il_robot.training.memory import keep_freed_memory, told_memory
+from il_robot.training.one_writer import only_writer
 from il_robot.training.recipe import Recipe
 from il_robot.training.tensorboard import Board
 from il_robot.training.windows import Rows, Windows, gather
@@ -47,17 +48,18 @@ class Fitting:
     def run(self, description: Description, out: Path, resume: bool, *, tell: bool = True) -> Result:
         """One run, or this process's part of it; ``tell`` says what it learns from.
 
-        Raises KeyboardInterrupt when it was stopped; it is saved then.
+        Raises KeyboardInterrupt when it was stopped; it is saved then. Raises Fault while another training writes it.
         """
         recipe = description.recipe
         self.world.check_batch(recipe.batch, recipe.accumulate)
         keep_freed_memory()
         torch.set_num_threads(recipe.threads or torch.get_num_threads())
-        if self.world.first:
-            _make(out)
-        self.world.wait()
         console = Console(quiet=not self.world.first)
         with ExitStack() as stack, told_memory(self.device, _less_memory(recipe)):
+            if self.world.first:
+                _make(out)
+                stack.enter_context(only_writer(out))
+            self.world.wait()
             stack.enter_context(told_compiler(_uncompiled(out)) if recipe.compile else nullcontext())
             bar = stack.enter_context(progress_bar(console))
             training = self._training(description, out, bar, stack, tell=tell)

@@ -13,8 +13,9 @@ import pytest
 from demonstrations import demonstrate, demonstrations
 
 from il_robot.cli import main
-from il_robot.errors import BadInput
+from il_robot.errors import BadInput, Fault
 from il_robot.training.description import read_description
+from il_robot.training.loop import Training
 from il_robot.training.train import Computing, train
 
 
@@ -108,6 +109,21 @@ def test_a_run_of_before_there_were_fingerprints_goes_on(folder: Path) -> None:
     del data["preset"], data["data"]["fingerprints"], data["recipe"]["rollouts"]
     path.write_text(json.dumps(data))
     assert train("bc", (folder / "data",), out=folder / "run", resume=True, preset="tiny").step == 2
+
+
+def test_a_run_that_is_being_trained_is_left_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two would mix their lines, and the weights of one with the optimiser of the other."""
+    refused = 0
+
+    def try_too(self: Training, *rest: object) -> None:
+        nonlocal refused
+        with pytest.raises(Fault, match="run: another training writes it right now"):
+            train("bc", (folder / "data",), out=folder / "run", resume=True)
+        refused += 1
+
+    monkeypatch.setattr(Training, "_log", try_too)
+    train("bc", (folder / "data",), out=folder / "run", resume=True, steps=4)
+    assert refused == 2
 
 
 @pytest.mark.parametrize("mask", [0o022, 0o077])
