@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
-from il_robot.errors import BadInput
+from il_robot.errors import BadInput, Fault
 
 FOLDER = "tensorboard"
 
@@ -28,13 +30,37 @@ class Board:
         """
         from torch.utils.tensorboard import SummaryWriter
 
-        self._writer = SummaryWriter(str(run / FOLDER), purge_step=resumed_at or None)
+        self._folder = run / FOLDER
+        self._writer = SummaryWriter(str(self._folder), purge_step=resumed_at or None)
+        self._before = threading.excepthook
+        threading.excepthook = self._unless_of_the_disk
 
     def hear(self, line: Mapping[str, float]) -> None:
-        """Every number of a line, under its own name; the loss's parts and all speeds are curves of their own."""
-        for name, value in line.items():
-            if name != "step":
-                self._writer.add_scalar(name, value, int(line["step"]))
+        """Every number of a line, under its own name; the loss's parts and all speeds are curves of their own.
+
+        Raises Fault on a full disk, though not before some lines later.
+        """
+        with self._told():
+            for name, value in line.items():
+                if name != "step":
+                    self._writer.add_scalar(name, value, int(line["step"]))
 
     def close(self) -> None:
-        self._writer.close()
+        """Writes what is left. Raises Fault on a full disk."""
+        try:
+            with self._told():
+                self._writer.close()
+        finally:
+            threading.excepthook = self._before
+
+    def _unless_of_the_disk(self, failed: threading.ExceptHookArgs) -> None:
+        # TensorBoard writes in a thread of its own, and hands the error over to whoever writes next.
+        if not issubclass(failed.exc_type, OSError):
+            self._before(failed)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise Fault(f"{self._folder}: cannot be written: {error.strerror}") from None
