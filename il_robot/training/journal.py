@@ -7,6 +7,7 @@ other line is of the weights after as many steps.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,6 +15,7 @@ from typing import Any, Protocol
 from il_robot.errors import BadInput, Fault
 
 METRICS = "metrics.jsonl"
+LARGEST = sys.float_info.max
 CURVE = "curve.png"
 
 
@@ -91,7 +93,7 @@ class Averages:
 
 
 def read_metrics(run: Path) -> list[dict[str, Any]]:
-    """The lines of a run's ``metrics.jsonl``; what is none of numbers, such as one cut short by a crash, is left out.
+    """The lines of a run's ``metrics.jsonl``; what is none of finite numbers, or was cut short by a crash, is left out.
 
     Raises BadInput when it cannot be read.
     """
@@ -110,6 +112,6 @@ def _line(text: str) -> dict[str, Any] | None:
         line = json.loads(text)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(line, dict) or type(line.get("step")) is not int:
+    if not isinstance(line, dict) or type(line.get("step")) is not int or line["step"] < 0:
         return None
-    return line if all(type(value) in (int, float) for value in line.values()) else None
+    return line if all(type(value) in (int, float) and abs(value) <= LARGEST for value in line.values()) else None

@@ -108,6 +108,8 @@ def _inputs(preset: Preset, rig: Rig, changes: Changes) -> Inputs:
     for name in asked:
         if name not in rig.camera_names:
             raise BadInput(f"--cameras: the dataset has no camera {name!r}; {nearest(name, rig.camera_names)}")
+        if asked.count(name) > 1:
+            raise BadInput(f"--cameras {' '.join(asked)}: {name} is named twice; name each camera once")
     if changes.size is not None and not asked:
         raise BadInput(f"--size {_size(changes.size)}: the policy looks at no camera; name some with --cameras")
     height, width = changes.size or (preset.image_height, preset.image_width)

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from il_robot.errors import BadInput
 from il_robot.training.description import Description, read_description
-from il_robot.training.journal import read_metrics, steps_done
+from il_robot.training.journal import METRICS, read_metrics, steps_done
 from il_robot.training.settings import settings_of
 
 
@@ -40,6 +41,9 @@ def read_run(path: Path) -> Run:
     def newest(key: str) -> float | None:
         return next((float(line[key]) for line in reversed(lines) if key in line), None)
 
+    held, starts = newest("held"), newest("starts")
+    if not (0 <= (held or 0) <= 1 and (starts is None or starts >= 1)):
+        raise BadInput(f"{path / METRICS}: held {held} of {starts} starts")
     return Run(
         path=path,
         policy=description.policy,
@@ -48,8 +52,8 @@ def read_run(path: Path) -> Run:
         steps=description.recipe.steps,
         loss=newest("loss"),
         validation=newest("validation"),
-        held=newest("held"),
-        starts=None if (starts := newest("starts")) is None else round(starts),
+        held=held,
+        starts=None if starts is None else round(starts),
         cpu_s=newest("cpu_s"),
         settings=_settings(description),
     )

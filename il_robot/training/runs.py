@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_text
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -102,7 +103,7 @@ def find_runs(folders: Sequence[Path]) -> list[Path]:
 
 
 def _below(folder: Path, depth: int) -> Iterator[Path]:
-    if (folder / CONFIG).is_file():
+    if os.path.lexists(folder / CONFIG):  # what cannot be read is told, not passed over
         yield folder
     elif depth:
         for path in folder.iterdir():

@@ -13,6 +13,7 @@ from il_robot.errors import BadInput
 from il_robot.policies.catalogue import PolicyName
 from il_robot.training.demonstrations import Demonstrations
 from il_robot.training.description import CONFIG, Description
+from il_robot.training.journal import METRICS
 from il_robot.training.plan import Changes, described
 from il_robot.training.presets import Preset
 from il_robot.training.resuming import resumed
@@ -62,13 +63,14 @@ def check_settings(runs: Sequence[Member], preset: Preset, settings: Mapping[str
 
 
 def planned(
+    out: Path,
     runs: Sequence[Member],
     policy: PolicyName,
     changes: Changes,
     demonstrations: Demonstrations,
     resume: bool,
 ) -> dict[Path, Description]:
-    """Every run's description; all is checked before the first begins.
+    """Every run's description, each in ``out`` or below; all is checked before the first begins.
 
     With ``resume``, runs of a sweep that was stopped before they began are new ones, like those that had begun.
     Raises BadInput.
@@ -79,6 +81,8 @@ def planned(
         raise BadInput(
             f"{begun[0].run}: there is a run already; add --resume to go on with it, or choose another --out"
         )
+    for member in new:
+        _check_place(member.run, out)
     told: dict[Path, Description] = {}
     for member in runs:
         own = replace(changes, seed=member.seed, settings={**changes.settings, **member.settings})
@@ -89,6 +93,15 @@ def planned(
         else:
             told[member.run] = described(policy, own, demonstrations)
     return told
+
+
+def _check_place(run: Path, out: Path) -> None:
+    """Raises BadInput where a new run would hide others from ``il-robot runs``, or be hidden by one."""
+    if run != out and (out / CONFIG).exists():
+        raise BadInput(f"{out}: a run itself, so other runs cannot lie in it; choose another --out")
+    for config in (*run.glob(f"*/{CONFIG}"), *run.glob(f"*/*/{CONFIG}")):
+        if (config.parent / METRICS).exists():
+            raise BadInput(f"{run}: holds other runs, such as {config.parent.relative_to(run)}; choose another --out")
 
 
 def _check_same(run: Path, has: Description, asked: Description) -> None:

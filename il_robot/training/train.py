@@ -156,7 +156,9 @@ def train(
     runs = members(out, values, names, seeds, seed)
     check_settings(new_ones(runs) if resume else runs, start, options)
     chosen = demonstrations(datasets, weights)
-    descriptions = planned(runs, policy, Changes(preset, None, cameras, size, history, options), chosen, resume)
+    if out.resolve() in {path.resolve() for path in datasets}:
+        raise BadInput(f"--out {out}: the dataset itself; choose another folder")
+    descriptions = planned(out, runs, policy, Changes(preset, None, cameras, size, history, options), chosen, resume)
     with joined(computing.device) as (world, own_device):
         many = Fitting(chosen, own_device, world, tensorboard)
         if len(runs) == 1:

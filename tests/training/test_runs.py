@@ -15,7 +15,7 @@ from il_robot.report.summary import summarise_loop
 from il_robot.training.description import read_description
 from il_robot.training.journal import METRICS, read_metrics
 from il_robot.training.run_facts import read_run
-from il_robot.training.runs import runs
+from il_robot.training.runs import find_runs, runs
 from il_robot.training.train import train
 
 
@@ -82,6 +82,49 @@ def test_a_damaged_run_is_named_and_hides_no_other(
         assert [run["seed"] for run in json.loads(said.out)["runs"]] == [0, 2]
     else:
         assert "2 runs" in said.out
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ('{"step": 3, "loss": NaN}\n{"step": 3, "validation": Infinity}', None),
+        ('{"step": 3, "loss": 1' + "0" * 400 + "}", None),
+        ('{"step": 1' + "0" * 400 + ', "loss": 1.0}\n{"step": -5, "loss": 1.0}', None),
+        ('{"step": 3, "held": 0.5, "starts": NaN}', None),
+        ('{"step": 3, "held": 5.0, "starts": 20}', "held 5.0 of 20.0 starts"),
+        ('{"step": 3, "held": 0.5, "starts": -1}', "held 0.5 of -1.0 starts"),
+    ],
+)
+def test_numbers_that_no_run_writes_hide_no_other_run(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], lines: str, told: str | None
+) -> None:
+    here = shutil.copytree(trained / "three", tmp_path / "three")
+    (here / "seed_1" / METRICS).write_text(lines)
+    assert main(["runs", str(here), "--json", "--picture", str(tmp_path / "curves.png")]) == (told is not None)
+    said = capsys.readouterr()
+    assert said.err == ("" if told is None else f"error: {here}/seed_1/metrics.jsonl: {told}\n")
+    assert [run["seed"] for run in json.loads(said.out)["runs"]] == ([0, 1, 2] if told is None else [0, 2])
+
+
+def test_a_configuration_that_is_no_file_is_told(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here = shutil.copytree(trained / "three", tmp_path / "three")
+    (here / "seed_1" / "config.json").unlink()
+    (here / "seed_1" / "config.json").mkdir()
+    assert main(["runs", str(here)]) == 1
+    assert capsys.readouterr().err == f"error: {here}/seed_1/config.json: Is a directory\n"
+
+
+def test_no_run_hides_another(trained: Path) -> None:
+    few = {"steps": 1, "chunk_size": 2}
+    with pytest.raises(BadInput, match="odd: a run itself, so other runs cannot lie in it"):
+        train("bc", (trained / "data",), out=trained / "odd", seeds=(0, 1), **few)  # type: ignore[arg-type]
+    with pytest.raises(BadInput, match=r"three: holds other runs, such as seed_[012]; choose another --out"):
+        train("bc", (trained / "data",), out=trained / "three", **few)  # type: ignore[arg-type]
+    with pytest.raises(BadInput, match=r"--out .*data: the dataset itself"):
+        train("bc", (trained / "data",), out=trained / "data", **few)  # type: ignore[arg-type]
+    assert len(find_runs((trained,))) == 4
 
 
 @pytest.mark.parametrize(("name", "told"), [("x", "allowed: a .png file"), ("absent/x.png", "no such folder")])

@@ -221,6 +221,7 @@ def test_wrong_arguments_are_one_line(dataset: Path, tmp_path: Path) -> None:
         ({"computing": Computing(threads=-3)}, "threads=-3"),
         ({"learning_rate": float("nan")}, "learning_rate=NaN"),
         ({"seed": -1}, "--seed -1"),
+        ({"cameras": ("cam_low", "cam_low")}, "--cameras cam_low cam_low: cam_low is named twice; name each camera"),
         ({"size": (24, 32)}, "--size 24 32: the policy looks at no camera; name some with --cameras"),
         ({"size": (24, 7), "cameras": ("cam_low",)}, "--size 24 7; allowed: 8 to 4096 each"),
         ({"computing": Computing(device="tpu")}, "device 'tpu'.*allowed: cpu"),
