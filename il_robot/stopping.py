@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a question the loop asks between steps, so that nothing stops half-way through one."""
+"""Ctrl-C, SIGTERM and a closed terminal as a question the loop asks between steps, so that nothing stops half-way."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from typing import Any, Self
 
 
 class StopRequest:
-    """While entered, the first Ctrl-C or SIGTERM only sets :attr:`asked`; a second Ctrl-C interrupts at once."""
+    """While entered, the first Ctrl-C, SIGTERM or SIGHUP only sets :attr:`asked`; a second Ctrl-C interrupts at once.
+
+    Where SIGHUP is ignored (``nohup``) it stays so.
+    """
 
     def __init__(self) -> None:
         self.asked = False
@@ -17,7 +20,9 @@ class StopRequest:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
+                    continue
                 self._before[number] = signal.signal(number, self._ask)
         return self
 

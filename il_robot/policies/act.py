@@ -22,7 +22,7 @@ from il_robot.errors import BadInput
 from il_robot.policies.inputs import Inputs
 from il_robot.policies.linear import Linear
 from il_robot.policies.network import Batch, Loss, kl_from_standard_normal, valid_l1
-from il_robot.policies.sizes import LARGEST, check_sizes
+from il_robot.policies.sizes import DEEPEST, check_sizes
 from il_robot.policies.transformer import DecoderLayer, EncoderLayer, sinusoid, xavier
 from il_robot.policies.vision import CameraEncoder, VisionConfig
 
@@ -56,8 +56,8 @@ class ActConfig:
             decoder_layers=self.decoder_layers,
             latent=self.latent,
         )
-        if not 0 <= self.style_layers <= LARGEST:
-            raise BadInput(f"act: style_layers {self.style_layers}; allowed: 0 to {LARGEST}")
+        if not 0 <= self.style_layers <= DEEPEST:
+            raise BadInput(f"act: style_layers {self.style_layers}; allowed: 0 to {DEEPEST}")
         if not 0 <= self.kl_weight < math.inf:
             raise BadInput(f"act: kl_weight {self.kl_weight}; allowed: 0 and more")
         if self.width % self.heads or self.width % 4:

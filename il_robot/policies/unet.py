@@ -12,10 +12,14 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from il_robot.counted import counted
 from il_robot.errors import BadInput
 from il_robot.policies.linear import Linear
 from il_robot.policies.sizes import check_sizes
 from il_robot.policies.vision import VisionConfig
+
+MOST_LEVELS = 20
+"""More would halve the longest chunk to nothing."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +40,10 @@ class UNetConfig:
         sizes = {f"channels[{number}]": size for number, size in enumerate(self.channels)}
         sizes |= {"kernel": self.kernel, "groups": self.groups, "image_width": self.image_width}
         check_sizes("unet", 0.0, **sizes, time_width=self.time_width)
-        if not self.channels or any(count % self.groups for count in self.channels):
-            raise BadInput(f"unet: channels {self.channels}; allowed: one or more multiples of groups ({self.groups})")
+        if not 1 <= len(self.channels) <= MOST_LEVELS:
+            raise BadInput(f"unet: {counted(len(self.channels), 'level')} of channels; allowed: 1 to {MOST_LEVELS}")
+        if any(count % self.groups for count in self.channels):
+            raise BadInput(f"unet: channels {self.channels}; allowed: multiples of groups ({self.groups})")
         if self.kernel % 2 == 0 or self.time_width % 2:
             raise BadInput(f"unet: kernel {self.kernel} must be odd and time_width {self.time_width} even")
 

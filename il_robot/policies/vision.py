@@ -20,7 +20,7 @@ from il_robot.policies.inputs import CameraInput
 from il_robot.policies.linear import Linear
 from il_robot.policies.network import precise
 from il_robot.policies.resnet import ResNet18
-from il_robot.policies.sizes import LARGEST
+from il_robot.policies.sizes import DEEPEST, LARGEST
 from il_robot.policies.transformer import sinusoid_2d
 
 _GROUPS = 8
@@ -41,6 +41,8 @@ class VisionConfig:
     def __post_init__(self) -> None:
         if not 0 <= self.keypoints <= LARGEST:
             raise BadInput(f"vision: keypoints {self.keypoints}; allowed: 0 to {LARGEST}")
+        if len(self.channels) > DEEPEST:
+            raise BadInput(f"vision: {len(self.channels)} channels; allowed: 2 to {DEEPEST} layers of them")
         if len(self.channels) < 2 or any(not 1 <= count <= LARGEST or count % _GROUPS for count in self.channels):
             raise BadInput(f"vision: channels {self.channels}; allowed: two or more multiples of {_GROUPS}")
 

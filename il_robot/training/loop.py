@@ -138,7 +138,7 @@ class Training:
             raise BadInput(f"{path}: not what a run saves to go on: {error}") from None
 
     def fit(self, tell: Callable[[Progress], None] = lambda progress: None, listener: Listener | None = None) -> Result:
-        """Trains until the recipe's last step, or until Ctrl-C or SIGTERM; saves in either case.
+        """Trains until the recipe's last step, or until Ctrl-C, SIGTERM or SIGHUP; saves in either case.
 
         ``listener`` hears every line of ``metrics.jsonl``. Raises Diverged when the loss is not finite, naming what it
         came from; the last save is then still good.

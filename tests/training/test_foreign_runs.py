@@ -15,6 +15,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from il_robot.errors import BadInput
+from il_robot.policies.act import ActConfig
+from il_robot.policies.bet import BetConfig
+from il_robot.policies.unet import UNetConfig
+from il_robot.policies.vision import VisionConfig
 from il_robot.training.checkpoint import load_tensors, save_tensors, weights_path
 from il_robot.training.loaded_policy import load_policy
 from il_robot.training.train import train
@@ -60,6 +64,7 @@ def test_a_tensors_name_cannot_write_on_the_screen(run: Path) -> None:
         (lambda data: data["inputs"]["cameras"][0].update(height=0), "a size of 0 128; allowed: 1 to 4096 each"),
         (lambda data: data["inputs"]["cameras"][0].update(width=-5), "a size of 96 -5; allowed: 1 to 4096 each"),
         (lambda data: data["inputs"]["cameras"][0].update(width=10**9), "a size of 96 1000000000; allowed"),
+        (lambda data: data["network"].update(hidden=[8] * 1001), "bc: 1001 hidden layers; allowed: 0 to 1000"),
         (lambda data: data.update(seed=10**30), "seed 1000.*; allowed: 0 to 4294967295"),
         (lambda data: data.update(seed=-1), "seed -1; allowed: 0 to"),
         # Above 0 and finite, but not in float32, in which it is divided.
@@ -74,6 +79,21 @@ def test_what_no_run_claims_is_refused(run: Path, change: Callable[[Any], object
     with pytest.raises(BadInput, match=rf"config\.json: .*{told}") as raised:
         load_policy(run, RIG)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("made", "told"),
+    [
+        (lambda: ActConfig(encoder_layers=100_000), "encoder_layers 100000; allowed: 1 to 1000"),
+        (lambda: ActConfig(style_layers=100_000), "style_layers 100000; allowed: 0 to 1000"),
+        (lambda: BetConfig(layers=1001), "layers 1001; allowed: 1 to 1000"),
+        (lambda: UNetConfig(channels=(8,) * 2000), "2000 levels of channels; allowed: 1 to 20"),
+        (lambda: VisionConfig(channels=(8,) * 2000), "2000 channels; allowed: 2 to 1000"),
+    ],
+)
+def test_what_would_take_for_ever_to_build_is_refused(made: Callable[[], object], told: str) -> None:
+    with pytest.raises(BadInput, match=told):
+        made()
 
 
 @pytest.mark.parametrize(

@@ -247,7 +247,7 @@ def test_every_preset_names_a_policy_and_its_configuration() -> None:
         assert type(preset.network).__name__.lower().startswith(policy)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_ctrl_c_saves_and_ends_the_command_as_interrupted(
     dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
