@@ -32,6 +32,8 @@ class LeRobot:
 
     def __init__(self, scene: Scene, options: Options) -> None:
         self._options = options
+        # For a GPU, as its own scripts have it.
+        torch.backends.cudnn.benchmark = torch.backends.cuda.matmul.allow_tf32 = True
         tensors = {STATE: torch.from_numpy(scene.state_BS)}
         if scene.object_BX.size:
             tensors[OBJECTS] = torch.from_numpy(scene.object_BX)
