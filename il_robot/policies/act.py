@@ -6,7 +6,8 @@ images and writes all k actions at once. Loss: ``|a - pi|_1 + beta KL(q || N(0, 
 time z = 0, the prior's mean (algorithm 2).
 
 Differences from the authors' code, all on purpose: the loss counts only steps that exist; one decoder layer
-does what their seven configured ones did (only the first reached the loss); no unused ``is_pad`` head.
+does what their seven configured ones did (only the first reached the loss); no unused ``is_pad`` head; a position in
+a feature map is counted in cells, where theirs goes from 0 to 2 pi over the image.
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from il_robot.errors import BadInput
@@ -97,6 +98,25 @@ def test_cameras_that_share_a_backbone_are_read_as_if_each_alone(sizes: tuple[tu
         torch.testing.assert_close(tokens[:, begin : begin + wanted.shape[1]], wanted)
         begin += wanted.shape[1]
     assert begin == tokens.shape[1]
+
+
+class Cells(nn.Module):
+    """A backbone that says of each cell of its map which row and column it is."""
+
+    def forward(self, image_B3HW: Tensor) -> Tensor:
+        row_hw, column_hw = torch.meshgrid(torch.arange(3.0), torch.arange(5.0), indexing="ij")
+        return torch.stack([row_hw, column_hw]).repeat(len(image_B3HW), 4, 1, 1)
+
+
+def test_a_token_without_key_points_has_the_position_of_its_cell() -> None:
+    """Sines and cosines (Vaswani et al. 2017, section 3.5), half of the channels of the row, half of the column."""
+    encoder = CameraEncoder(VisionConfig(keypoints=0), (CameraInput("top", 8, 8),), 8)
+    encoder.backbones[0], encoder.project = Cells(), nn.Identity()
+    tokens, positions = encoder({"top": torch.zeros(1, 8, 8, 3, dtype=torch.uint8)})
+    assert tokens.shape == (1, 15, 8)
+    for token, position in zip(tokens[0], positions - encoder.camera_embedding, strict=True):
+        expected = [f(float(place) * speed) for place in token[:2] for speed in (1, 0.01) for f in (math.sin, math.cos)]
+        torch.testing.assert_close(position, torch.tensor(expected), atol=1e-6, rtol=1e-4)
 
 
 def test_imagenet_weights_come_from_a_file(tmp_path: Path) -> None:
