@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -119,6 +121,17 @@ def test_prediction_and_loss_agree_with_the_paper() -> None:
     assert float(loss.parts["l1"].detach()) == pytest.approx(np.mean(l1), abs=1e-4)
     assert float(loss.parts["kl"].detach()) == pytest.approx(np.mean(kl), abs=1e-4)
     assert float(loss.total.detach()) == pytest.approx(np.mean(l1) + 10 * np.mean(kl), abs=1e-3)
+
+
+def test_the_divergence_pulls_the_style_to_the_prior() -> None:
+    """Of windows without a valid step the loss is the divergence alone, whose gradient by the mean is the mean."""
+    torch.manual_seed(0)
+    network, batch = Act(CONFIG, STATE_ONLY), random_batch(STATE_ONLY, 4, CHUNK)
+    nothing = replace(batch, pad_Bk=torch.ones_like(batch.pad_Bk))
+    network.loss(nothing).total.backward()
+    assert network.style is not None and network.style.head.bias.grad is not None
+    mean, _ = network.style(nothing.state_BS, nothing.action_BkJ, nothing.pad_Bk)
+    torch.testing.assert_close(network.style.head.bias.grad[:LATENT], 10 * mean.detach().mean(0))
 
 
 @pytest.mark.parametrize("m", [0.01, 0.1, -0.1])

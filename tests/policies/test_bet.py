@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
-from policy_contract import STATE_ONLY, PolicyContract
+from policy_contract import STATE_ONLY, PolicyContract, random_batch
 from two_ways import both_ways, l2_fails, two_ways
 
 from il_robot.errors import BadInput
@@ -30,6 +32,22 @@ def test_kmeans_finds_clusters_that_are_there() -> None:
 def test_more_clusters_than_points_is_no_trouble() -> None:
     centres = kmeans(torch.tensor([[1.0], [2.0]]), 5)
     assert set(centres.flatten().tolist()) == {1.0, 2.0}
+
+
+def test_the_loss_is_that_of_the_paper() -> None:
+    """Equations 1 and 2: of the nearest centre its focal loss, and its offset's square."""
+    torch.manual_seed(0)
+    network, batch = Bet(BetConfig(chunk_size=3, **SMALL), STATE_ONLY), random_batch(STATE_ONLY, 5, 3)
+    batch = replace(batch, pad_Bk=torch.zeros_like(batch.pad_Bk))
+    logits_BK, offset_BKkJ = network._answer(batch.state_BS, {})
+    focal, offset = [], []
+    for logits, offsets, action in zip(logits_BK, offset_BKkJ, batch.action_BkJ, strict=True):
+        nearest = min(range(4), key=lambda k: float((network.centre_KkJ[k] - action).norm()))
+        p = logits.softmax(0)[nearest]
+        focal.append(-((1 - p) ** 2) * p.log())
+        offset.append((network.centre_KkJ[nearest] + offsets[nearest] - action).square().mean())
+    expected = torch.stack(focal).mean() + 10 * torch.stack(offset).mean()
+    torch.testing.assert_close(network.loss(batch).total, expected)
 
 
 def test_two_ways_stay_two_where_the_mean_is_neither() -> None:

@@ -100,6 +100,17 @@ def test_cameras_that_share_a_backbone_are_read_as_if_each_alone(sizes: tuple[tu
     assert begin == tokens.shape[1]
 
 
+def test_images_are_scaled_as_imagenets_weights_want_them() -> None:
+    """torchvision's: brightness in [0, 1], less its mean of each colour, in deviations of it."""
+    encoder = CameraEncoder(VisionConfig(keypoints=0), (CameraInput("top", 8, 8),), 8)
+    image = torch.randint(0, 256, (2, 8, 8, 3), dtype=torch.uint8)
+    seen = []
+    encoder.backbones[0].register_forward_pre_hook(lambda module, given: seen.append(given[0].clone()))
+    encoder({"top": image})
+    for colour, (mean, std) in enumerate(((0.485, 0.229), (0.456, 0.224), (0.406, 0.225))):
+        torch.testing.assert_close(seen[0][:, colour], (image[..., colour] / 255 - mean) / std, atol=1e-5, rtol=1e-5)
+
+
 class Cells(nn.Module):
     """A backbone that says of each cell of its map which row and column it is."""
 
