@@ -1,19 +1,31 @@
-"""Random shifts and colours of a batch's images, on the device that holds them.
+"""Random changes of what a batch's windows show: the state hidden, images moved and coloured.
 
-Shape legend: B windows, H W image, h frames of a window's history (absent where a policy sees one frame).
+All of it happens on the device that holds them.
+Shape legend: B windows, S state, H W image, h frames of a window's history (absent where a policy sees one frame).
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 
 import torch
 from torch import Tensor
 
+from il_robot.policies.network import Batch
 from il_robot.training.recipe import Augmentation
 
 _GREY = (0.299, 0.587, 0.114)
 """Share of red, green and blue in what an eye takes for brightness (ITU-R BT.601)."""
+
+
+def augmented(batch: Batch, how: Augmentation) -> Batch:
+    """The same windows as a policy might have seen them. What is to be done in them stays as it is."""
+    if how.hide:
+        batch = replace(batch, state_BS=_hidden(batch.state_BS, how.hide))
+    if how.shift or how.colour:
+        batch = batch.with_images(lambda image: augment(image, how))
+    return batch
 
 
 def augment(image_BHWC: Tensor, how: Augmentation) -> Tensor:
@@ -26,6 +38,16 @@ def augment(image_BHWC: Tensor, how: Augmentation) -> Tensor:
     if how.colour:
         image_BHWC = _coloured(image_BHWC, how.colour)
     return image_BHWC
+
+
+def _hidden(state_BS: Tensor, share: float) -> Tensor:
+    """Some states as their mean.
+
+    Otherwise a network learns from the joints where a demonstration goes, and hardly looks at what tells it to a robot
+    that has not begun yet (de Haan et al. 2019, "Causal Confusion in Imitation Learning").
+    """
+    seen_B1 = torch.rand(len(state_BS), 1, device=state_BS.device) >= share
+    return state_BS * seen_B1
 
 
 def _shifted(image_BHWC: Tensor, share: float) -> Tensor:

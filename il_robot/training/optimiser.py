@@ -20,7 +20,7 @@ from torch.nn.parallel import DistributedDataParallel
 from il_robot.errors import BadInput
 from il_robot.policies.catalogue import Network
 from il_robot.policies.network import Batch, Loss
-from il_robot.training.augmentation import augment
+from il_robot.training.augmentation import augmented
 from il_robot.training.average import Average
 from il_robot.training.distributed import ALONE, World
 from il_robot.training.recipe import Recipe
@@ -120,9 +120,7 @@ class Optimiser:
             # torch's random state instead.
             number_of_all = self._world.rank * parts + number
             torch.manual_seed(int(np.random.SeedSequence([self._seed, step, number_of_all]).generate_state(1)[0]))
-        changes = self.recipe.augmentation
-        if changes.shift or changes.colour:
-            shard = shard.with_images(lambda image: augment(image, changes))
+        shard = augmented(shard, self.recipe.augmentation)
         with self._apart() if number < parts - 1 else nullcontext():
             loss = self._loss(shard)
             (loss.total / parts).backward()

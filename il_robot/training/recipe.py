@@ -33,15 +33,17 @@ _WHOLE = {
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Random changes of training images, so that a policy does not cling to pixels. 0 leaves one out."""
+    """Random changes of what is seen in training, so that a policy does not cling to it. 0 leaves one out."""
 
     shift: float = 0.0
     """Farthest that an image is moved, as a share of its height and width; the gap repeats the edge."""
     colour: float = 0.0
     """Most that brightness, contrast and saturation are changed, as a share."""
+    hide: float = 0.0
+    """Share of the windows whose state (joints, object poses) reads as its mean, so that images must tell."""
 
     def __post_init__(self) -> None:
-        for what, share in (("shift", self.shift), ("colour", self.colour)):
+        for what, share in (("shift", self.shift), ("colour", self.colour), ("hide", self.hide)):
             if not 0 <= share < 1:
                 raise BadInput(f"augmentation: {what} {share}; allowed: 0 to below 1")
 

@@ -58,12 +58,14 @@ class Computing:
 
 @dataclass(frozen=True)
 class Augmenting:
-    """Random changes of training images, as shares; 0 = none."""
+    """Random changes of what is seen in training, as shares; 0 = none."""
 
     shift: Annotated[float | None, _REAL] = None
     """Farthest that an image is moved, as a share of its height and width."""
     colour: Annotated[float | None, _REAL] = None
     """Most that brightness, contrast and saturation change."""
+    hide: Annotated[float | None, _REAL] = None
+    """Share of the windows whose joints and object poses are hidden: for a policy that does not look at its cameras."""
 
 
 @told_to_torchrun()

@@ -20,8 +20,9 @@ from il_robot.errors import BadInput, Fault
 from il_robot.policies.act import ActConfig
 from il_robot.policies.catalogue import Network, build
 from il_robot.policies.inputs import CameraInput, Inputs
+from il_robot.policies.network import Batch
 from il_robot.policies.vision import VisionConfig
-from il_robot.training.augmentation import augment
+from il_robot.training.augmentation import augment, augmented
 from il_robot.training.checkpoint import load_tensors, weights_path
 from il_robot.training.frames import Frames
 from il_robot.training.images import decode_images
@@ -66,10 +67,10 @@ def losses(run: Path) -> list[tuple[int, float]]:
 @pytest.mark.parametrize(
     "recipe",
     [
-        replace(RECIPE, augmentation=Augmentation(0.1, 0.2)),
+        replace(RECIPE, augmentation=Augmentation(shift=0.1, colour=0.2, hide=0.3)),
         replace(
             RECIPE,
-            augmentation=Augmentation(0.1, 0.2),
+            augmentation=Augmentation(shift=0.1, colour=0.2, hide=0.3),
             accumulate=2,
             precision="bf16",
             channels_last=True,
@@ -202,6 +203,17 @@ def test_a_shift_moves_the_frames_of_a_window_together_and_repeats_the_edge() ->
     assert set(by.tolist()) == {-2, -1, 0, 1, 2}
     farthest = moved[by == 2][0, 0, 0, :, 0]
     assert farthest.tolist() == [20, 30, 40, 50, 60, 70, 80, 90, 90, 90]
+
+
+def test_the_state_of_a_share_of_windows_is_hidden_and_nothing_else_changes() -> None:
+    torch.manual_seed(0)
+    image, chunk = torch.zeros(1000, 1, 1, 3), torch.zeros(1000, 4, 2)
+    seen = Batch(torch.ones(1000, 3), {"top": image}, chunk, torch.zeros(1000, 4))
+    some = augmented(seen, Augmentation(hide=0.2))
+    assert set(some.state_BS.sum(1).tolist()) == {0.0, 3.0}, "a state is hidden as a whole or not at all"
+    assert 0.77 < some.state_BS.mean() < 0.83
+    assert replace(some, state_BS=seen.state_BS) == seen
+    assert augmented(seen, Augmentation()) is seen
 
 
 def test_colours_change_between_windows_and_grey_stays_grey() -> None:
