@@ -56,9 +56,9 @@ def _all_cameras(
 
 # docs/results.md has what they come to, and the CPU time, for every policy that was measured; of `paper` and `gpu`
 # nothing. tiny-image, measured on other starts than the table's: soon after the start the joints tell where a
-# demonstration went, so a network hardly looks for the cube, and reaches beside it where it must. act's third seed was off
-# by 24 mrad at the start (held 19 of 50); with images moved, by 9 (50 of 50). bins' first seed was off by 56 mrad with
-# images moved (held 5), by 11 with every fifth state hidden, too; vinn's by 39 and 12.
+# demonstration went, so a network hardly looks for the cube, and reaches beside it where it must look. act's third seed
+# was off by 24 mrad at the start (held 19 of 50); with images moved, by 9 (50 of 50). With images moved vinn was off by
+# 39 mrad (held 8), bins by 56 (held 5); with every fifth state hidden, too, by 12 (held 38) and 11.
 PRESETS: dict[tuple[PolicyName, PresetName], Preset] = {
     ("act", "tiny"): Preset(ActConfig(), Recipe(steps=2500)),
     ("act", "tiny-image"): _one_camera(ActConfig()),
