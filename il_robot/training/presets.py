@@ -55,10 +55,10 @@ def _all_cameras(
 
 
 # docs/results.md has what they come to, and the CPU time, for every policy that was measured; of `paper` and `gpu`
-# nothing. tiny-image, measured on other starts than the table's: soon after the start the joints tell where a
-# demonstration went, so a network hardly looks for the cube, and reaches beside it where it must look. act's third seed
-# was off by 24 mrad at the start (held 19 of 50); with images moved, by 9 (50 of 50). With images moved vinn was off by
-# 39 mrad (held 8), bins by 56 (held 5); with every fifth state hidden, too, by 12 (held 38) and 11.
+# nothing. tiny-image: soon after the start the joints tell where a demonstration went, so a network hardly looks for
+# the cube, and reaches beside it where it must look. act's third seed was off by 24 mrad at the start (held 19 of the
+# table's 50 starts); with images moved, by 9 (50 of 50 other starts). With images moved vinn was off by 39 mrad (held
+# 8), bins by 56 (held 5); with every fifth state hidden, too, by 12 (held 38 of 50 others) and 11 (held 45 of them).
 PRESETS: dict[tuple[PolicyName, PresetName], Preset] = {
     ("act", "tiny"): Preset(ActConfig(), Recipe(steps=2500)),
     ("act", "tiny-image"): _one_camera(ActConfig()),
