@@ -7,6 +7,8 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any, Self
 
+from il_robot.leaving import stop_signals
+
 
 class StopRequest:
     """While entered, the first Ctrl-C, SIGTERM or SIGHUP only sets :attr:`asked`; a second Ctrl-C interrupts at once.
@@ -20,9 +22,7 @@ class StopRequest:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
-                    continue
+            for number in stop_signals():
                 self._before[number] = signal.signal(number, self._ask)
         return self
 

@@ -9,14 +9,15 @@ from typing import Literal, TypeAlias, get_args
 from il_robot.errors import BadInput, nearest
 
 Precision: TypeAlias = Literal["fp32", "bf16"]
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 
-def precision_of(name: str, where: str = "precision ") -> Precision:
-    """The precision called ``name``. Raises BadInput, which begins with ``where``."""
-    for known in get_args(Precision):
+def precision_of(name: str) -> Precision:
+    """The precision called ``name``. Raises BadInput."""
+    for known in PRECISIONS:
         if name == known:
-            return known  # type: ignore[no-any-return]
-    raise BadInput(f"{where}{name}; {nearest(name, get_args(Precision))}")
+            return known
+    raise BadInput(f"precision {name}; {nearest(name, PRECISIONS)}")
 
 
 _WHOLE = {

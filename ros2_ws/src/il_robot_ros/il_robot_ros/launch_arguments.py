@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from il_robot.control.execution import EXECUTIONS, PREFERENCES
 from il_robot.errors import BadInput, nearest
 from il_robot.screen import for_screen
-from il_robot.training.recipe import precision_of
+from il_robot.training.recipe import PRECISIONS
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def computing(given: Mapping[str, str]) -> dict[str, str | bool]:
         raise BadInput(f"device:={given['device']}; {nearest(given['device'], ('cpu', 'cuda', 'cuda:0'))}, cuda:1 ...")
     return {
         "device": given["device"],
-        "precision": precision_of(given["precision"], "precision:="),
+        "precision": choice(given, "precision", PRECISIONS),
         "compile": truth(given, "compile"),
     }
 
@@ -132,7 +132,7 @@ EXECUTION = (
 )
 COMPUTING = (
     Argument("device", "cpu", "where the policy computes: cpu, cuda"),
-    Argument("precision", "fp32", "how precisely: fp32, bf16 (far quicker on a GPU)"),
+    Argument("precision", "fp32", f"how precisely: {', '.join(PRECISIONS)} (far quicker on a GPU)"),
     Argument("compile", "false", "true: torch.compile first makes one program of the policy, a minute or more"),
 )
 VERBOSE = Argument("verbose", "false", "real rig, true: says each register that the start writes, not only how many")
