@@ -1,18 +1,15 @@
-"""What a row of the lecture's table came to, and all rows in one picture."""
+"""All rows of the lecture's table in one picture, beside the lecture's figures."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from lecture_cells import OBSERVATIONS, ROWS, STYLES, Row, Table
+from lecture_cells import OBSERVATIONS, ROWS, STYLES, Table
+from lecture_results import Result
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
-
-from il_robot.training.intervals import Share, share
 
 LECTURE: dict[str, tuple[int, int | None]] = {
     "MLP, one action": (1, 0),
@@ -25,22 +22,6 @@ LECTURE: dict[str, tuple[int, int | None]] = {
 """Transfer in percent from scripted (beside timed) and from human demonstrations: Zhao et al. 2023, table 1, which the
 lecture shows; without chunks as the lecture says it."""
 COLOURS = {"transfer": "#2a6fb0", "held": "#d9822b"}
-
-
-@dataclass(frozen=True)
-class Result:
-    """A row of a table, over the seeds that are done."""
-
-    row: Row
-    told: Mapping[int, Any]
-    """Seed -> what ``il-robot evaluate`` said."""
-    cpu_minutes: float
-    """Of training, mean over the seeds."""
-
-    def reached(self, milestone: str) -> Share:
-        """touch, lift, transfer, or held (at the end)."""
-        parts = [one["held"] if milestone == "held" else one["milestones"][milestone] for one in self.told.values()]
-        return share(sum(part["count"] for part in parts), sum(part["of"] for part in parts))
 
 
 def lecture(table: Table, row: str) -> int | None:

@@ -1,20 +1,18 @@
-"""``docs/results.md`` and its plot: what the cells of the lecture's table came to, beside the lecture's figures."""
+"""``docs/results.md`` and its plot: the outcomes of the lecture's table, beside the lecture's figures."""
 
 from __future__ import annotations
 
-import os
-import platform
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 
-import mujoco
-from lecture_cells import OBSERVATIONS, ROWS, STYLES, Row, Table
-from lecture_plot import Result, draw, lecture
+from lecture_cells import OBSERVATIONS, ROWS, STYLES, Table
+from lecture_plot import draw, lecture
+from lecture_results import Outcome, Result, by_table
 
-from il_robot.training.description import read_description, this_software
 from il_robot.training.intervals import Share
 
 COMPARED = ("MLP, one action", "MLP, chunks of 50", "BeT", "VINN", "RT-1 bins", "ACT", "ACT, one action")
@@ -50,6 +48,7 @@ figure for each that is done), by its own preset, and driven from the same {star
 - touch, lift, transfer: reached at any time. held: the receiving gripper has the cube at the end, which is stricter.
   In brackets the 95 % interval (Wilson) over all starts of all seeds. CPU min: of one training, mean over the seeds.
 - Chunks are ensembled unless a row says otherwise.
+- [{outcomes}]({outcomes}) has the counts behind each figure, and what computed it.
 
 A baseline that does better here than in the lecture differs from the lecture's in two things: it predicts chunks of
 50 actions where the paper's predict one at a time, and, with `state`, it is told where the cube is. The rows with one
@@ -70,7 +69,7 @@ def _markdown(lines: Iterable[str], first: str) -> Iterator[str]:
 
 
 def _line(result: Result, table: Table) -> str:
-    per_seed = ", ".join(f"{one['held']['rate']:.0%}" for one in result.told.values())
+    per_seed = ", ".join(f"{rate:.0%}" for rate in result.held_per_seed)
     parts = [f"{result.reached(name).rate:.0%}" for name in ("touch", "lift")]
     parts += [_with_interval(result.reached(name)) for name in ("transfer", "held")]
     told = lecture(table, result.row.name)
@@ -84,22 +83,13 @@ def _with_interval(part: Share) -> str:
 
 @dataclass(frozen=True)
 class Report:
-    """All that a folder of cells holds."""
+    """The tables of some outcomes."""
 
-    results: Mapping[Table, Sequence[Result]]
-    seeds: Sequence[int]
-    starts: int
+    outcomes: Sequence[Outcome]
 
-    @staticmethod
-    def of(out: Path, seeds: Sequence[int], starts: int) -> Report:
-        """Of the tables in ``out`` of which a cell is done."""
-        results = {}
-        for table in (Table(out, style, observation) for observation in OBSERVATIONS for style in STYLES):
-            done = {row: table.evaluations(row, seeds, starts) for row in ROWS}
-            rows = [Result(row, told, _mean_minutes(table, row, told)) for row, told in done.items() if told]
-            if rows:
-                results[table] = rows
-        return Report(results, seeds, starts)
+    @cached_property
+    def results(self) -> dict[Table, list[Result]]:
+        return by_table(self.outcomes)
 
     def tables(self) -> Iterator[str]:
         """Markdown: a table for each style and observation, then what is compared within ACT."""
@@ -121,28 +111,29 @@ class Report:
                 yield from (f"| {_named(table)} {_line(found[name], table)}" for name in names if name in found)
 
     def head(self, file: Path) -> Iterator[str]:
-        now = this_software()
+        seeds = max(len(one.held_per_seed) for rows in self.results.values() for one in rows)
+        starts = max(one.starts for one in self.outcomes)
         yield "# Results\n"
-        yield INTRODUCTION.format(seeds=len(self.seeds), starts=self.starts)
+        yield INTRODUCTION.format(seeds=seeds, starts=starts, outcomes=file.with_suffix(".jsonl").name)
         yield f"![Share of starts in which the cube was transferred, and held at the end]({file.stem}.png)\n"
         yield "Computed and written by\n\n```sh"
         yield from self._commands(file)
         yield "```\n"
-        yield f"on {_machine()}, without a GPU, one thread a run. Python {now.python}, torch {now.torch}, MuJoCo "
-        yield f"{mujoco.__version__}; trained by commit {', '.join(self._commits())}, written on {date.today()}.\n"
+        machines, software = self._all("machine"), self._all("software")
+        yield f"on {machines}, without a GPU, one thread a run. {software};"
+        yield f"trained by commit {self._all('commit')}, written on {date.today()}.\n"
 
-    def _commits(self) -> list[str]:
-        """Of the versions that trained the runs."""
-        cells = [(table, one) for table, results in self.results.items() for one in results]
-        runs = {table.run(one.row, seed) for table, one in cells for seed in one.told}
-        return sorted({read_description(run).software.commit or "unknown" for run in runs})
+    def _all(self, what: str) -> str:
+        """All that the outcomes say of it, once each."""
+        return ", ".join(sorted({part for one in self.outcomes for part in getattr(one, what).split(", ")}))
 
     def _commands(self, file: Path) -> Iterator[str]:
         """Those that make what is here: one for each table, with the rows that it has."""
-        for number, (table, results) in enumerate(self.results.items()):
-            rows = [one.row.name for one in results]
+        for number, (table, found) in enumerate(self.results.items()):
+            rows = [one.row.name for one in found]
+            seeds = sorted({seed for one in found for outcome in one.outcomes for seed in outcome.seeds})
             words = ["--out", "lecture", "--styles", table.style, "--observations", table.observation]
-            words += ["--seeds", *map(str, self.seeds)]
+            words += ["--seeds", *map(str, seeds)]
             words += ["--rows", *rows] if len(rows) < len(ROWS) else []
             words += ["--write", f"docs/{file.name}"] if number == len(self.results) - 1 else []
             yield f"python benchmarks/lecture_table.py {shlex.join(words)}"
@@ -152,15 +143,3 @@ class Report:
         file.parent.mkdir(parents=True, exist_ok=True)
         draw(self.results, file.with_suffix(".png"))
         file.write_text("\n".join([*self.head(file), *self.tables()]), encoding="utf-8")
-
-
-def _mean_minutes(table: Table, row: Row, seeds: Iterable[int]) -> float:
-    minutes = [table.cpu_minutes(row, seed) for seed in seeds]
-    return sum(minutes) / len(minutes)
-
-
-def _machine() -> str:
-    """The processor in words; several trainings may have shared it."""
-    told = Path("/proc/cpuinfo").read_text(encoding="utf-8") if Path("/proc/cpuinfo").exists() else ""
-    models = [line.partition(":")[2].strip() for line in told.splitlines() if line.startswith("model name")]
-    return f"{os.cpu_count()} CPU cores ({models[0] if models else platform.machine()})"

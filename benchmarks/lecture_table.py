@@ -2,8 +2,8 @@
 
 50 scripted demonstrations of transfer cube, timed or human-like; each row is trained on each seed and driven from
 the same 50 fresh starts. What is done is kept in --out, one folder a cell: a run that was stopped goes on, and only
-what is missing is computed, all rows with the first seed before the next. --write tells of all that --out holds,
-so tables of different rows are made by several calls.
+what is missing is computed, all rows with the first seed before the next. --write FILE.md adds what --out holds to
+FILE.jsonl and tells of all that is there, so several calls, days and machines make one table.
 
     python benchmarks/lecture_table.py --out lecture --styles timed human --seeds 0 1 2 --write docs/results.md
     python benchmarks/lecture_table.py --out lecture --only-write --write docs/results.md
@@ -19,6 +19,7 @@ from pathlib import Path
 
 from lecture_cells import OBSERVATIONS, ROWS, STYLES, Row, Table
 from lecture_report import Report
+from lecture_results import added, computed, read_outcomes, write_outcomes
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 
@@ -43,7 +44,9 @@ def main() -> None:
     names = [row.name for row in ROWS]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder for data, runs and evaluations")
-    parser.add_argument("--write", type=Path, help="write all tables into this .md file and the plot beside it")
+    parser.add_argument(
+        "--write", type=Path, help="write all tables into this .md file, the plot and the outcomes beside it"
+    )
     parser.add_argument("--only-write", action="store_true", help="compute nothing")
     parser.add_argument("--styles", nargs="+", choices=STYLES, default=["timed", "human"])
     parser.add_argument("--observations", nargs="+", choices=OBSERVATIONS, default=["state"])
@@ -61,10 +64,13 @@ def main() -> None:
                     table.collect(given.demonstrations)
                     rows = [row for row in ROWS if row.name in given.rows]
                     fill(table, rows, given.seeds, given.starts, given.jobs, bar)
-    report = Report.of(given.out, given.seeds, given.starts)
-    print("\n".join(report.tables()))
+    outcomes = list(computed(given.out, given.seeds, given.starts))
     if given.write:
-        report.write(given.write)
+        kept = given.write.with_suffix(".jsonl")
+        outcomes = added(read_outcomes(kept), outcomes)
+        write_outcomes(kept, outcomes)
+        Report(outcomes).write(given.write)
+    print("\n".join(Report(outcomes).tables()))
 
 
 if __name__ == "__main__":

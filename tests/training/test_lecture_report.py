@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from demonstrations import demonstrations
@@ -15,9 +17,10 @@ from il_robot.training.train import train
 
 
 @pytest.fixture
-def lecture(monkeypatch: pytest.MonkeyPatch) -> tuple[ModuleType, ModuleType]:
+def lecture(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
+    """A module of the benchmark, by the end of its name."""
     monkeypatch.syspath_prepend(Path(__file__).parents[2] / "benchmarks")
-    return importlib.import_module("lecture_cells"), importlib.import_module("lecture_report")
+    return lambda name: importlib.import_module(f"lecture_{name}")
 
 
 def evaluated(cell: Path, touch: int, transfer: int, held: int) -> None:
@@ -30,8 +33,8 @@ def evaluated(cell: Path, touch: int, transfer: int, held: int) -> None:
     (cell / "evaluation-10.json").write_text(json.dumps(told))
 
 
-def test_all_that_is_done_is_written_and_nothing_else(lecture: tuple[ModuleType, ModuleType], tmp_path: Path) -> None:
-    cells, report = lecture
+def test_all_that_is_done_is_written_and_nothing_else(lecture: Callable[[str], ModuleType], tmp_path: Path) -> None:
+    cells, outcomes = lecture("cells"), lecture("results")
     table = cells.Table(tmp_path, "human", "state")
     data = demonstrations(tmp_path / "data", episodes=1, steps=6)
     rows = {row.name: row for row in cells.ROWS}
@@ -43,7 +46,7 @@ def test_all_that_is_done_is_written_and_nothing_else(lecture: tuple[ModuleType,
     evaluated(table.cell("ACT", 1), 10, 8, 6)
     evaluated(table.cell("ACT, no ensembling", 0), 7, 5, 3)
     evaluated(table.cell("ACT, no CVAE", 0), 4, 2, 0)
-    report.Report.of(tmp_path, (0, 1, 2), 10).write(tmp_path / "results.md")
+    lecture("report").Report(list(outcomes.computed(tmp_path, (0, 1, 2), 10))).write(tmp_path / "results.md")
     text = (tmp_path / "results.md").read_text(encoding="utf-8")
     assert "| ACT | 100% | 100% | **85%** (64% to 95%) | **70%** (48% to 85%) | 80%, 60% | 0.0 | 50% |" in text
     assert "## Human-like, state" in text
@@ -56,10 +59,42 @@ def test_all_that_is_done_is_written_and_nothing_else(lecture: tuple[ModuleType,
     assert (tmp_path / "results.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_cells_keep_their_folders(lecture: tuple[ModuleType, ModuleType]) -> None:
-    cells, _ = lecture
+def test_cells_keep_their_folders(lecture: Callable[[str], ModuleType]) -> None:
+    cells = lecture("cells")
     table = cells.Table(Path("lecture"), "timed", "image")
     assert str(table.cell("ACT, chunks of 10", 2)) == "lecture/timed-image/ACT-chunks-of-10/2"
     assert table.run(next(row for row in cells.ROWS if row.name == "ACT, no ensembling"), 1) == Path(
         "lecture/timed-image/ACT/1/run"
     )
+
+
+def outcome(module: ModuleType, **told: Any) -> Any:
+    counts = {"touch": 10, "lift": 9, "transfer": 8, "held": (7,), "cpu_minutes": 1.5}
+    words = {"commit": "abc", "software": "torch 2", "machine": "2 CPU cores"}
+    place = {"style": "timed", "observation": "state", "row": "ACT", "seeds": (0,), "starts": 10}
+    return module.Outcome(**{**place, **counts, **words, **told})
+
+
+def test_outcomes_of_another_day_are_added_to_what_is_kept(
+    lecture: Callable[[str], ModuleType], tmp_path: Path
+) -> None:
+    module, file = lecture("results"), tmp_path / "results.jsonl"
+    assert module.read_outcomes(file) == []
+    pooled = outcome(module, seeds=(0, 1), touch=19, lift=18, transfer=15, held=(8, 6), rounded=True)
+    module.write_outcomes(file, [outcome(module, row="flow"), pooled])
+    kept = module.read_outcomes(file)
+    assert kept == [pooled, outcome(module, row="flow")], "in the table's order"
+    new = [outcome(module, seeds=(1,)), outcome(module, seeds=(2,), transfer=4, held=(3,), cpu_minutes=4.5)]
+    both = module.added(kept, new)
+    assert both == [*kept, new[1]], "seed 1 is told already"
+    ((_, (act, flow)),) = module.by_table(both).items()
+    assert (act.reached("transfer").count, act.reached("transfer").of) == (19, 30)
+    assert act.held_per_seed == [0.8, 0.6, 0.3]
+    assert act.cpu_minutes == 2.5
+    assert flow.reached("held").count == 7
+
+
+def test_figures_in_the_documents_are_those_of_their_outcomes(lecture: Callable[[str], ModuleType]) -> None:
+    docs = Path(__file__).parents[2] / "docs"
+    report = lecture("report").Report(lecture("results").read_outcomes(docs / "results.jsonl"))
+    assert "\n".join(report.tables()).strip() in (docs / "results.md").read_text(encoding="utf-8")
