@@ -168,6 +168,9 @@ PRESETS: dict[tuple[PolicyName, PresetName], Preset] = {
 def _gpu(paper: Preset) -> Preset:
     """The published network on one data-centre GPU: half the resolution, large batches, bf16, compiled. Not measured.
 
+    Joints are hidden as in tiny-image. Without ImageNet weights a ResNet-18 told where the cube is to 5 mm after 300
+    steps of batch 16, one camera of 96x128, at a rate of 1e-4.
+
     The learning rate grows with the batch (Goyal et al. 2017, "Accurate, Large Minibatch SGD"), up to 1e-4.
     """
     batch = max(64, paper.recipe.batch)
@@ -176,7 +179,7 @@ def _gpu(paper: Preset) -> Preset:
         steps=30_000,
         batch=batch,
         learning_rate=min(1e-4, paper.recipe.learning_rate * batch / paper.recipe.batch),
-        augmentation=Augmentation(shift=0.04, colour=0.2),
+        augmentation=Augmentation(shift=0.04, colour=0.2, hide=0.2),
         precision="bf16",
         compile=True,
         channels_last=True,
