@@ -80,7 +80,7 @@ class SpatialSoftmax(nn.Module):
 
     def __init__(self, channels: int, keypoints: int) -> None:
         super().__init__()
-        self.project = nn.Conv2d(channels, keypoints, 1, bias=False)  # to a softmax a bias is nothing
+        self.project = nn.Conv2d(channels, keypoints, 1)
         # Sharp from the start: an even softmax points at the middle whatever the image, and learns slowly.
         self.log_temperature = nn.Parameter(torch.tensor(math.log(0.1)))
 
@@ -88,7 +88,8 @@ class SpatialSoftmax(nn.Module):
         height, width = map_BChw.shape[-2:]
         # The few weights are sharpened rather than the many logits: a seventh of a small convolution's training step.
         sharp = torch.exp(-self.log_temperature)
-        logits_BPhw = F.conv2d(map_BChw, self.project.weight * sharp)
+        assert self.project.bias is not None
+        logits_BPhw = F.conv2d(map_BChw, self.project.weight * sharp, self.project.bias * sharp)
         weight_BPhw = F.softmax(precise(logits_BPhw).flatten(2), -1).unflatten(-1, (height, width))
         # No matrix products: autocast would round them to bfloat16, and so where a thing is to half a percent.
         column = (weight_BPhw.sum(-2) * torch.linspace(-1, 1, width, device=map_BChw.device)).sum(-1)

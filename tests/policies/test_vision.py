@@ -28,6 +28,7 @@ def test_spatial_softmax_finds_the_bright_spot() -> None:
 def test_where_a_spot_is_is_no_matter_of_bfloat16() -> None:
     layer = SpatialSoftmax(1, 1)
     torch.nn.init.constant_(layer.project.weight, 1.0)
+    torch.nn.init.zeros_(layer.project.bias)
     torch.nn.init.constant_(layer.log_temperature, -math.log(8))  # a power of two: the logits are exact in bfloat16
     image = torch.rand(8, 1, 24, 32, generator=torch.Generator().manual_seed(0)).bfloat16()
     exact = layer(image.float())
