@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Any
 
 STYLES = {"timed": "timed", "human": "human-like", "closed_loop": "closed-loop"}
-OBSERVATIONS = {"state": "state", "image": "one camera"}
+OBSERVATIONS = {"state": "state", "image": "one camera", "cameras": "four cameras"}
+PRESETS = {"state": "tiny", "image": "tiny-image", "cameras": "gpu"}
+CAMERAS = {"state": (), "image": ("cam_high",), "cameras": ("cam_high", "cam_low", "cam_left_wrist", "cam_right_wrist")}
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ def _chunks(name: str, policy: str, size: int) -> Row:
 
 ROWS = (
     _chunks("MLP, one action", "bc", 1),
-    Row("MLP, chunks of 50", "bc"),
+    _chunks("MLP, chunks of 50", "bc", 50),
     Row("BeT", "bet"),
     Row("VINN", "vinn"),
     Row("RT-1 bins", "bins"),
@@ -66,10 +68,9 @@ class Table:
     out: Path
     style: str
     observation: str
-
-    @property
-    def preset(self) -> str:
-        return {"state": "tiny", "image": "tiny-image"}[self.observation]
+    device: str = "cpu"
+    steps: int | None = None
+    """Of a training, instead of the preset's."""
 
     @property
     def folder(self) -> Path:
@@ -87,16 +88,17 @@ class Table:
 
     def collect(self, demonstrations: int) -> None:
         if not self.dataset.exists():
-            cameras = ("--cameras", *(("cam_high",) if self.observation == "image" else ()))
             asked = ("--episodes", str(demonstrations), "--style", self.style, "--seed", "0")
-            command("sim", "collect", "--out", str(self.dataset), *asked, *cameras)
+            command("sim", "collect", "--out", str(self.dataset), *asked, "--cameras", *CAMERAS[self.observation])
 
     def train(self, row: Row, seed: int) -> None:
         """Trains one cell, as far as that is not done."""
         run, done = self.run(row, seed), self.cell(row.trained, seed) / "trained"
         if done.exists():
             return
-        words = ["train", row.policy, str(self.dataset), "--out", str(run), "--preset", self.preset, *row.train]
+        words = ["train", row.policy, str(self.dataset), "--out", str(run), "--device", self.device, *row.train]
+        words += ["--preset", PRESETS[self.observation]]
+        words += [] if self.steps is None else ["--steps", str(self.steps)]
         command(*words, *(("--resume",) if (run / "config.json").exists() else ("--seed", str(seed))))
         done.touch()
 
@@ -106,6 +108,7 @@ class Table:
         if told.exists():
             return
         words = ["evaluate", str(self.run(row, seed)), "--episodes", str(starts), "--seed", "0", "--json"]
+        words += ["--device", self.device]
         said = command(*words, *row.evaluate)
         told.parent.mkdir(parents=True, exist_ok=True)
         part = told.with_suffix(".part")

@@ -41,8 +41,9 @@ figure for each that is done), by its own preset, and driven from the same {star
 
 - `timed` demonstrations follow way-points at fixed times, as the paper's script does; `human-like` ones pause, drift
   and change their speed. They are scripted too: beside them stand the paper's figures from human demonstrations.
-- `state`: joints and the cube's pose. `one camera`: joints and one image of 96x128, no pose. The paper's policies see
-  images of four cameras, by a ResNet-18: that is for a GPU and not here; one small image is what two cores give.
+- `state`: joints and the cube's pose. `one camera`: joints and one image of 96x128, no pose: what two cores give.
+  `four cameras`: as the paper's policies see it, by a ResNet-18; for a GPU (`--observations cameras --device cuda`),
+  and here only where a table of that name follows.
 - From one camera every policy learns with images moved by up to 4 % and, in a fifth of the windows, the joints hidden
   (`--shift 0.04 --hide 0.2`). With all to see, it depended on the seed whether a network looked for the cube at all.
 - touch, lift, transfer: reached at any time. held: the receiving gripper has the cube at the end, which is stricter.
@@ -120,7 +121,7 @@ class Report:
         yield from self._commands(file)
         yield "```\n"
         machines, software = self._all("machine"), self._all("software")
-        yield f"on {machines}, without a GPU, one thread a run. {software};"
+        yield f"on {machines}; on a CPU one thread a run. {software};"
         yield f"trained by commit {self._all('commit')}, written on {date.today()}.\n"
 
     def _all(self, what: str) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import mujoco
+import torch
 from lecture_cells import OBSERVATIONS, ROWS, STYLES, Row, Table
 
 from il_robot.training.description import read_description
@@ -34,7 +35,7 @@ class Outcome:
     held: tuple[int, ...]
     """Starts in which the cube was held at the end, of each seed."""
     cpu_minutes: float
-    """Of one training, mean over the seeds."""
+    """Of one training's process, mean over the seeds."""
     commit: str
     """That trained."""
     software: str
@@ -91,8 +92,9 @@ def added(kept: Sequence[Outcome], new: Iterable[Outcome]) -> list[Outcome]:
     return [*kept, *(one for one in new if not any((*_place(one), seed) in known for seed in one.seeds))]
 
 
-def computed(out: Path, seeds: Sequence[int], starts: int) -> Iterator[Outcome]:
-    """Of the cells below ``out`` that are done, on this machine."""
+def computed(out: Path, seeds: Sequence[int], starts: int, device: str = "cpu") -> Iterator[Outcome]:
+    """Of the cells below ``out`` that are done, on this machine's ``device``."""
+    machine = _cores() if device == "cpu" else torch.cuda.get_device_name(device)
     for table in (Table(out, style, observation) for observation in OBSERVATIONS for style in STYLES):
         for row in ROWS:
             for seed, told in table.evaluations(row, seeds, starts).items():
@@ -105,7 +107,7 @@ def computed(out: Path, seeds: Sequence[int], starts: int) -> Iterator[Outcome]:
                     cpu_minutes=round(table.cpu_minutes(row, seed), 2),
                     commit=by.commit or "unknown",
                     software=f"Python {by.python}, torch {by.torch}, MuJoCo {mujoco.__version__}",
-                    machine=_machine(),
+                    machine=machine,
                 )
 
 
@@ -135,7 +137,7 @@ def _place(one: Outcome) -> tuple[str, str, str]:
     return one.style, one.observation, one.row
 
 
-def _machine() -> str:
+def _cores() -> str:
     """The processor in words; several trainings may have shared it."""
     told = Path("/proc/cpuinfo").read_text(encoding="utf-8") if Path("/proc/cpuinfo").exists() else ""
     models = [line.partition(":")[2].strip() for line in told.splitlines() if line.startswith("model name")]

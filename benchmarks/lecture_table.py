@@ -7,6 +7,7 @@ FILE.jsonl and tells of all that is there, so several calls, days and machines m
 
     python benchmarks/lecture_table.py --out lecture --styles timed human --seeds 0 1 2 --write docs/results.md
     python benchmarks/lecture_table.py --out lecture --only-write --write docs/results.md
+    python benchmarks/lecture_table.py --out lecture --observations cameras --rows ACT --device cuda --jobs 1
 """
 
 from __future__ import annotations
@@ -54,17 +55,21 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--demonstrations", type=int, default=50)
     parser.add_argument("--starts", type=int, default=50)
+    parser.add_argument("--steps", type=int, help="of each training, to try the table out (default: the preset's)")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     given = parser.parse_args()
+    if given.steps and given.write:
+        parser.error("--steps is for trying the table out; allowed with --write: the presets' steps")
     if not given.only_write:
         with Progress(TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn()) as bar:
             for style in given.styles:
                 for observation in given.observations:
-                    table = Table(given.out, style, observation)
+                    table = Table(given.out, style, observation, given.device, given.steps)
                     table.collect(given.demonstrations)
                     rows = [row for row in ROWS if row.name in given.rows]
                     fill(table, rows, given.seeds, given.starts, given.jobs, bar)
-    outcomes = list(computed(given.out, given.seeds, given.starts))
+    outcomes = list(computed(given.out, given.seeds, given.starts, given.device))
     if given.write:
         kept = given.write.with_suffix(".jsonl")
         outcomes = added(read_outcomes(kept), outcomes)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -57,6 +59,22 @@ def test_all_that_is_done_is_written_and_nothing_else(lecture: Callable[[str], M
     assert "## Chunk size" not in text, "one size is nothing to compare"
     assert "--rows ACT 'ACT, no ensembling' 'ACT, no CVAE' --write docs/results.md" in text
     assert (tmp_path / "results.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_cell_is_computed_once(tmp_path: Path) -> None:
+    """From demonstrations to a table, by the commands a user would type; of a training that is much too short."""
+    script = Path(__file__).parents[2] / "benchmarks" / "lecture_table.py"
+    sizes = ["--demonstrations", "1", "--starts", "1", "--steps", "2", "--seeds", "3", "--jobs", "1"]
+    words = [sys.executable, str(script), "--out", str(tmp_path), "--styles", "timed", "--rows", "MLP, one action"]
+    first = subprocess.run([*words, *sizes], capture_output=True, text=True, check=True)
+    assert "| MLP, one action | 0% | 0% |" in first.stdout
+    told = tmp_path / "timed-state" / "MLP-one-action" / "3" / "evaluation-1.json"
+    written_ns = told.stat().st_mtime_ns
+    again = subprocess.run([*words, *sizes], capture_output=True, text=True, check=True)
+    assert again.stdout.splitlines()[-3:] == first.stdout.splitlines()[-3:]
+    assert told.stat().st_mtime_ns == written_ns
+    refused = subprocess.run([*words, *sizes, "--write", "x.md"], capture_output=True, text=True, check=False)
+    assert (refused.returncode, "presets' steps" in refused.stderr) == (2, True)
 
 
 def test_cells_keep_their_folders(lecture: Callable[[str], ModuleType]) -> None:
