@@ -45,7 +45,8 @@ figure for each that is done), by its own preset, and driven from the same {star
   `four cameras`: as the paper's policies see it, by a ResNet-18; for a GPU (`--observations cameras --device cuda`),
   and here only where a table of that name follows.
 - From one camera every policy learns with images moved by up to 4 % and, in a fifth of the windows, the joints hidden
-  (`--shift 0.04 --hide 0.2`). With all to see, it depended on the seed whether a network looked for the cube at all.
+  (`--shift 0.04 --hide 0.2`; BeT in half of them). With all to see, it depended on the seed whether a network looked
+  for the cube at all.
 - touch, lift, transfer: reached at any time. held: the receiving gripper has the cube at the end, which is stricter.
   In brackets the 95 % interval (Wilson) over all starts of all seeds. CPU min: of one training, mean over the seeds.
 - Chunks are ensembled unless a row says otherwise.

@@ -41,9 +41,9 @@ _DENOISING = replace(_LONG, weight_decay=1e-6, clip=1.0, average=0.9999)
 _WIDE_UNET = UNetConfig(channels=(512, 1024, 2048), time_width=128, vision=VisionConfig(backbone="resnet18"))
 
 
-def _one_camera(network: Config, learning_rate: float = 1e-3) -> Preset:
-    """Joints and one camera, no poses of objects; images are moved by up to 4 %, every fifth state is hidden."""
-    recipe = Recipe(steps=4000, learning_rate=learning_rate, augmentation=Augmentation(shift=0.04, hide=0.2))
+def _one_camera(network: Config, learning_rate: float = 1e-3, hide: float = 0.2) -> Preset:
+    """Joints and one camera, no poses of objects; images are moved by up to 4 %, some states are hidden."""
+    recipe = Recipe(steps=4000, learning_rate=learning_rate, augmentation=Augmentation(shift=0.04, hide=hide))
     return Preset(network, recipe, cameras="first", objects=False)
 
 
@@ -59,6 +59,7 @@ def _all_cameras(
 # the cube, and reaches beside it where it must look. act's third seed was off by 24 mrad at the start (held 19 of the
 # table's 50 starts); with images moved, by 9 (50 of 50 other starts). With images moved vinn was off by 39 mrad (held
 # 8), bins by 56 (held 5); with every fifth state hidden, too, by 12 (held 38 of 50 others) and 11 (held 45 of them).
+# bet's third seed was then still off by 54 mrad (held 13), with every second state hidden by 24 (held 41).
 PRESETS: dict[tuple[PolicyName, PresetName], Preset] = {
     ("act", "tiny"): Preset(ActConfig(), Recipe(steps=2500)),
     ("act", "tiny-image"): _one_camera(ActConfig()),
@@ -84,7 +85,7 @@ PRESETS: dict[tuple[PolicyName, PresetName], Preset] = {
         _LONG,
     ),
     ("bet", "tiny"): Preset(BetConfig(), Recipe(steps=3000)),
-    ("bet", "tiny-image"): _one_camera(BetConfig()),
+    ("bet", "tiny-image"): _one_camera(BetConfig(), hide=0.5),
     ("bet", "paper"): _all_cameras(
         BetConfig(
             chunk_size=1,
