@@ -48,7 +48,8 @@ figure for each that is done), by its own preset, and driven from the same {star
   (`--shift 0.04 --hide 0.2`; BeT in half of them). With all to see, it depended on the seed whether a network looked
   for the cube at all.
 - touch, lift, transfer: reached at any time. held: the receiving gripper has the cube at the end, which is stricter.
-  In brackets the 95 % interval (Wilson) over all starts of all seeds. CPU min: of one training, mean over the seeds.
+  In brackets the 95 % interval (Wilson) over all starts of all seeds, as if one policy had been driven from all: how
+  far another seed may be off, `held, per seed` tells. CPU min: of one training, mean over the seeds.
 - Chunks are ensembled unless a row says otherwise.
 - [{outcomes}]({outcomes}) has the counts behind each figure, and what computed it.
 
