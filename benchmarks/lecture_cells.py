@@ -8,12 +8,15 @@ from __future__ import annotations
 import json
 import math
 import os
+import platform
 import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import torch
 
 STYLES = {"timed": "timed", "human": "human-like", "closed_loop": "closed-loop"}
 OBSERVATIONS = {"state": "state", "image": "one camera", "cameras": "four cameras"}
@@ -92,7 +95,7 @@ class Table:
             command("sim", "collect", "--out", str(self.dataset), *asked, "--cameras", *CAMERAS[self.observation])
 
     def train(self, row: Row, seed: int) -> None:
-        """Trains one cell, as far as that is not done."""
+        """Trains one cell, as far as that is not done, and says there on what machine."""
         run, done = self.run(row, seed), self.cell(row.trained, seed) / "trained"
         if done.exists():
             return
@@ -100,7 +103,7 @@ class Table:
         words += ["--preset", PRESETS[self.observation]]
         words += [] if self.steps is None else ["--steps", str(self.steps)]
         command(*words, *(("--resume",) if (run / "config.json").exists() else ("--seed", str(seed))))
-        done.touch()
+        done.write_text(_machine(self.device), encoding="utf-8")
 
     def evaluate(self, row: Row, seed: int, starts: int) -> None:
         """Drives one trained cell, unless that is done."""
@@ -120,6 +123,10 @@ class Table:
         files = {seed: self.cell(row.name, seed) / f"evaluation-{starts}.json" for seed in seeds}
         return {seed: json.loads(file.read_text()) for seed, file in files.items() if file.exists()}
 
+    def machine(self, row: Row, seed: int) -> str:
+        """What trained a cell, in words."""
+        return (self.cell(row.trained, seed) / "trained").read_text(encoding="utf-8")
+
     def cpu_minutes(self, row: Row, seed: int) -> float:
         """CPU time of a cell's training; NaN when it logged none."""
         lines = [json.loads(line) for line in (self.run(row, seed) / "metrics.jsonl").read_text().splitlines()]
@@ -135,3 +142,12 @@ def command(*words: str) -> str:
     if done.returncode:
         sys.exit(f"il-robot {' '.join(words)}\nended with exit code {done.returncode}\n{done.stderr[-2000:]}")
     return done.stdout
+
+
+def _machine(device: str) -> str:
+    """The processor in words; several trainings may share it."""
+    if device != "cpu":
+        return torch.cuda.get_device_name(device)
+    told = Path("/proc/cpuinfo").read_text(encoding="utf-8") if Path("/proc/cpuinfo").exists() else ""
+    models = [line.partition(":")[2].strip() for line in told.splitlines() if line.startswith("model name")]
+    return f"{os.cpu_count()} CPU cores ({models[0] if models else platform.machine()})"

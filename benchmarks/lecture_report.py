@@ -143,6 +143,5 @@ class Report:
 
     def write(self, file: Path) -> None:
         """Writes ``file`` anew, and the plot beside it."""
-        file.parent.mkdir(parents=True, exist_ok=True)
         draw(self.results, file.with_suffix(".png"))
         file.write_text("\n".join([*self.head(file), *self.tables()]), encoding="utf-8")

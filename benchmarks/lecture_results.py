@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import mujoco
-import torch
 from lecture_cells import OBSERVATIONS, ROWS, STYLES, Row, Table
 
 from il_robot.training.description import read_description
@@ -81,6 +78,7 @@ def read_outcomes(file: Path) -> list[Outcome]:
 
 def write_outcomes(file: Path, outcomes: Iterable[Outcome]) -> None:
     lines = [json.dumps(asdict(one)) + "\n" for one in _in_order(outcomes)]
+    file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_name(f"{file.name}.part")
     part.write_text("".join(lines), encoding="utf-8")
     part.replace(file)
@@ -92,9 +90,8 @@ def added(kept: Sequence[Outcome], new: Iterable[Outcome]) -> list[Outcome]:
     return [*kept, *(one for one in new if not any((*_place(one), seed) in known for seed in one.seeds))]
 
 
-def computed(out: Path, seeds: Sequence[int], starts: int, device: str = "cpu") -> Iterator[Outcome]:
-    """Of the cells below ``out`` that are done, on this machine's ``device``."""
-    machine = _cores() if device == "cpu" else torch.cuda.get_device_name(device)
+def computed(out: Path, seeds: Sequence[int], starts: int) -> Iterator[Outcome]:
+    """Of the cells below ``out`` that are done."""
     for table in (Table(out, style, observation) for observation in OBSERVATIONS for style in STYLES):
         for row in ROWS:
             for seed, told in table.evaluations(row, seeds, starts).items():
@@ -107,7 +104,7 @@ def computed(out: Path, seeds: Sequence[int], starts: int, device: str = "cpu") 
                     cpu_minutes=round(table.cpu_minutes(row, seed), 2),
                     commit=by.commit or "unknown",
                     software=f"Python {by.python}, torch {by.torch}, MuJoCo {mujoco.__version__}",
-                    machine=machine,
+                    machine=table.machine(row, seed),
                 )
 
 
@@ -135,10 +132,3 @@ def _in_order(outcomes: Iterable[Outcome]) -> list[Outcome]:
 
 def _place(one: Outcome) -> tuple[str, str, str]:
     return one.style, one.observation, one.row
-
-
-def _cores() -> str:
-    """The processor in words; several trainings may have shared it."""
-    told = Path("/proc/cpuinfo").read_text(encoding="utf-8") if Path("/proc/cpuinfo").exists() else ""
-    models = [line.partition(":")[2].strip() for line in told.splitlines() if line.startswith("model name")]
-    return f"{os.cpu_count()} CPU cores ({models[0] if models else platform.machine()})"

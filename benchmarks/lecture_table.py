@@ -69,7 +69,7 @@ def main() -> None:
                     table.collect(given.demonstrations)
                     rows = [row for row in ROWS if row.name in given.rows]
                     fill(table, rows, given.seeds, given.starts, given.jobs, bar)
-    outcomes = list(computed(given.out, given.seeds, given.starts, given.device))
+    outcomes = list(computed(given.out, given.seeds, given.starts))
     if given.write:
         kept = given.write.with_suffix(".jsonl")
         outcomes = added(read_outcomes(kept), outcomes)

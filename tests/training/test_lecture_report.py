@@ -44,6 +44,8 @@ def test_all_that_is_done_is_written_and_nothing_else(lecture: Callable[[str], M
     train("bc", (data,), out=first, steps=1, chunk_size=2, batch=2)
     for name, seed in (("ACT", 1), ("ACT, no CVAE", 0), ("BeT", 0)):
         shutil.copytree(first, table.run(rows[name], seed))
+    for name, seed in (("ACT", 0), ("ACT", 1), ("ACT, no CVAE", 0)):
+        (table.cell(name, seed) / "trained").write_text("2 CPU cores (loom)")
     evaluated(table.cell("ACT", 0), 10, 9, 8)
     evaluated(table.cell("ACT", 1), 10, 8, 6)
     evaluated(table.cell("ACT, no ensembling", 0), 7, 5, 3)
@@ -53,6 +55,7 @@ def test_all_that_is_done_is_written_and_nothing_else(lecture: Callable[[str], M
     assert "| ACT | 100% | 100% | **85%** (64% to 95%) | **70%** (48% to 85%) | 80%, 60% | 0.0 | 50% |" in text
     assert "## Human-like, state" in text
     assert "## Timed" not in text
+    assert "on 2 CPU cores (loom); on a CPU one thread a run." in text
     assert "BeT |" not in text, "trained, but not driven yet"
     assert "| human-like, state | ACT, no CVAE | 40% |" in text
     assert "| human-like, state | ACT, no ensembling | 70% |" in text
