@@ -103,7 +103,7 @@ class Table:
         words += ["--preset", PRESETS[self.observation]]
         words += [] if self.steps is None else ["--steps", str(self.steps)]
         command(*words, *(("--resume",) if (run / "config.json").exists() else ("--seed", str(seed))))
-        done.write_text(_machine(self.device), encoding="utf-8")
+        write_whole(done, _machine(self.device))
 
     def evaluate(self, row: Row, seed: int, starts: int) -> None:
         """Drives one trained cell, unless that is done."""
@@ -112,11 +112,7 @@ class Table:
             return
         words = ["evaluate", str(self.run(row, seed)), "--episodes", str(starts), "--seed", "0", "--json"]
         words += ["--device", self.device]
-        said = command(*words, *row.evaluate)
-        told.parent.mkdir(parents=True, exist_ok=True)
-        part = told.with_suffix(".part")
-        part.write_text(said)
-        part.replace(told)
+        write_whole(told, command(*words, *row.evaluate))
 
     def evaluations(self, row: Row, seeds: Sequence[int], starts: int) -> dict[int, Any]:
         """Seed -> what ``il-robot evaluate`` said, of the cells that are done."""
@@ -142,6 +138,14 @@ def command(*words: str) -> str:
     if done.returncode:
         sys.exit(f"il-robot {' '.join(words)}\nended with exit code {done.returncode}\n{done.stderr[-2000:]}")
     return done.stdout
+
+
+def write_whole(file: Path, text: str) -> None:
+    """All of it or nothing, however the benchmark ends."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_name(f"{file.name}.part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(file)
 
 
 def _machine(device: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import mujoco
-from lecture_cells import OBSERVATIONS, ROWS, STYLES, Row, Table
+from lecture_cells import OBSERVATIONS, ROWS, STYLES, Row, Table, write_whole
 
 from il_robot.training.description import read_description
 from il_robot.training.intervals import Share, share
@@ -77,11 +77,7 @@ def read_outcomes(file: Path) -> list[Outcome]:
 
 
 def write_outcomes(file: Path, outcomes: Iterable[Outcome]) -> None:
-    lines = [json.dumps(asdict(one)) + "\n" for one in _in_order(outcomes)]
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(f"{file.name}.part")
-    part.write_text("".join(lines), encoding="utf-8")
-    part.replace(file)
+    write_whole(file, "".join(json.dumps(asdict(one)) + "\n" for one in _in_order(outcomes)))
 
 
 def added(kept: Sequence[Outcome], new: Iterable[Outcome]) -> list[Outcome]:

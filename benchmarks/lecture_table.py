@@ -74,8 +74,10 @@ def main() -> None:
         kept = given.write.with_suffix(".jsonl")
         outcomes = added(read_outcomes(kept), outcomes)
         write_outcomes(kept, outcomes)
-        Report(outcomes).write(given.write)
-    print("\n".join(Report(outcomes).tables()))
+    report = Report(outcomes)
+    if given.write:
+        report.write(given.write)
+    print("\n".join(report.tables()))
 
 
 if __name__ == "__main__":
