@@ -7,6 +7,12 @@ over all k steps and J joints of a chunk at once: a mode is a whole way of movin
 Padded steps and absent joints are marginalised, which for a diagonal Gaussian is leaving their factors away; the
 likelihood is divided by how many numbers are left, so that windows of any length count alike. It may be negative.
 
+What varies little makes most of a likelihood's gradient, as a mean's is its error over its variance: what is known at
+once then drowns what must first be found in an image. With ``beta`` above 0 the logarithm of each number's factor is
+weighed with std^(2 beta), which is not differentiated (Seitzer et al. 2022, "On the Pitfalls of Heteroscedastic
+Uncertainty Estimation with Probabilistic Neural Networks", equation 5). How much of a window is a mode's follows from
+the likelihood itself, as in expectation-maximisation, so that with ``beta`` near 0 the gradient is the likelihood's.
+
 When driving, a mode is drawn from w and its mean is followed: the noise of each joint is what varied between
 demonstrations, nothing that a robot should copy (Mandlekar et al. also take it away).
 """
@@ -38,6 +44,8 @@ class GmmConfig:
     hidden: tuple[int, ...] = (512, 512)
     least_std: float = 0.02
     """Floor of every standard deviation, in deviations of the action. Without one a likelihood has no bound."""
+    beta: float = 0.0
+    """How much more what is uncertain is learned from: 0 as the likelihood has it, 1 as a squared error would."""
     temperature: float = 1.0
     """Of the draw of a mode when driving: 1 as learned, 0 always the most likely."""
     image_width: int = 64
@@ -49,9 +57,10 @@ class GmmConfig:
         sizes = {"chunk_size": self.chunk_size, "modes": self.modes, "image_width": self.image_width}
         check_sizes("gmm", self.dropout, **sizes)
         check_hidden("gmm", self.hidden)
-        if not (0 < self.least_std < math.inf and 0 <= self.temperature < math.inf):
+        if not (0 < self.least_std < math.inf and 0 <= self.temperature < math.inf and 0 <= self.beta <= 1):
             raise BadInput(
-                f"gmm: least_std {self.least_std}, temperature {self.temperature}; allowed: above 0, 0 or more"
+                f"gmm: least_std {self.least_std}, temperature {self.temperature}, beta {self.beta}; "
+                "allowed: above 0, 0 or more, 0 to 1"
             )
 
 
@@ -93,8 +102,19 @@ class Gmm(nn.Module):
             there_BkJ = there_BkJ & ~batch.absent_BJ.unsqueeze(1)
         deviation_BMkJ = (action_BkJ.unsqueeze(1) - mean_BMkJ) / std_BMkJ
         log_p_BMkJ = -0.5 * deviation_BMkJ.square() - std_BMkJ.log() - 0.5 * math.log(2 * math.pi)
-        log_p_BM = logits_BM.log_softmax(-1) + (log_p_BMkJ * there_BkJ.unsqueeze(1)).sum((2, 3))
-        count_B = there_BkJ.sum((1, 2))
-        per_window_B = -log_p_BM.logsumexp(-1) / count_B.clamp(min=1) * (count_B > 0)
-        total = per_window_B.sum() / (count_B > 0).sum().clamp(min=1)
-        return Loss(total, {"nll": total})
+        log_p_BMkJ = log_p_BMkJ * there_BkJ.unsqueeze(1)
+        log_weight_BM = logits_BM.log_softmax(-1)
+        log_p_BM = log_weight_BM + log_p_BMkJ.sum((2, 3))
+        nll = _mean(-log_p_BM.logsumexp(-1), there_BkJ)
+        if not self.config.beta:
+            return Loss(nll, {"nll": nll})
+        heed_BMkJ = std_BMkJ.detach() ** (2 * self.config.beta)
+        heeded_BM = log_weight_BM + (heed_BMkJ * log_p_BMkJ).sum((2, 3))
+        share_BM = log_p_BM.softmax(-1).detach()
+        return Loss(_mean(-(share_BM * heeded_BM).sum(-1), there_BkJ), {"nll": nll})
+
+
+def _mean(loss_B: Tensor, there_BkJ: Tensor) -> Tensor:
+    """Per number of a window, over the windows that have some."""
+    count_B = there_BkJ.sum((1, 2))
+    return (loss_B / count_B.clamp(min=1) * (count_B > 0)).sum() / (count_B > 0).sum().clamp(min=1)
