@@ -74,6 +74,8 @@ class Table:
     device: str = "cpu"
     steps: int | None = None
     """Of a training, instead of the preset's."""
+    workers: int = 1
+    """Processes that drive one policy at once."""
 
     @property
     def folder(self) -> Path:
@@ -111,7 +113,7 @@ class Table:
         if told.exists():
             return
         words = ["evaluate", str(self.run(row, seed)), "--episodes", str(starts), "--seed", "0", "--json"]
-        words += ["--device", self.device]
+        words += ["--device", self.device, "--workers", str(self.workers)]
         write_whole(told, command(*words, *row.evaluate))
 
     def evaluations(self, row: Row, seeds: Sequence[int], starts: int) -> dict[int, Any]:

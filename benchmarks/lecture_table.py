@@ -65,7 +65,8 @@ def main() -> None:
         with Progress(TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn()) as bar:
             for style in given.styles:
                 for observation in given.observations:
-                    table = Table(given.out, style, observation, given.device, given.steps)
+                    workers = max(1, (os.cpu_count() or 1) // given.jobs)
+                    table = Table(given.out, style, observation, given.device, given.steps, workers)
                     table.collect(given.demonstrations)
                     rows = [row for row in ROWS if row.name in given.rows]
                     fill(table, rows, given.seeds, given.starts, given.jobs, bar)

@@ -91,6 +91,7 @@ def sim_collect(
     cameras: tuple[str, ...] | None = None,
     size: Annotated[tuple[int, int] | None, tyro.conf.arg(metavar="HEIGHT WIDTH")] = None,
     rig: str = "sim",
+    workers: Annotated[int | None, tyro.conf.arg(help_behavior_hint="(default: one a core)", metavar="INT")] = None,
 ) -> int:
     """Record demonstrations of the scripted human, faster than real time, through the real episode writer.
 
@@ -110,17 +111,20 @@ def sim_collect(
         cameras: which cameras to record (default: all of the rig; none after the option: no images).
         size: height and width of the images (default: the rig's).
         rig: a simulated rig: a name or the path of a rig.yaml.
+        workers: processes that record at once; the same data however many.
     """
     from rich.console import Console
     from rich.progress import Progress
 
     from calibration.rig_file import load_rig
+    from il_robot.crew import crew_size
     from il_robot.sim.collect import collect, with_cameras
 
     found = load_rig(rig)
     if not found.simulated:
         raise BadInput(f"--rig {rig} is a real rig; allowed: a simulated one, such as sim")
     chosen = with_cameras(found, cameras, size)
+    size_of_crew = crew_size(workers, episodes)
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         row = bar.add_task("demonstrations", total=episodes)
@@ -128,7 +132,9 @@ def sim_collect(
         def show(collected: Collected) -> None:
             bar.update(row, completed=len(collected.kept))
 
-        done = collect(out, chosen, task=task, episodes=episodes, seed=seed, style=style, progress=show)
+        done = collect(
+            out, chosen, task=task, episodes=episodes, seed=seed, style=style, workers=size_of_crew, progress=show
+        )
     failed = f", {len(done.failed)} failed and were thrown away" if done.failed else ""
     print(f"{out}: {counted(len(done.kept), 'demonstration')} kept, {counted(done.steps, 'step')}{failed}")
     return 0

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+import bisect
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import numpy as np
 import simplejpeg
 
 from il_robot.counted import counted
+from il_robot.crew import Crew
 from il_robot.episodes.layout import EpisodeInfo, episode_info
 from il_robot.episodes.writer import EpisodeWriter
 from il_robot.errors import BadInput, Fault, nearest
@@ -30,16 +32,31 @@ _FAILURES_PER_EPISODE = 3
 """More failed demonstrations than this for each one asked for: something is wrong with the rig."""
 
 
+@dataclass(frozen=True)
+class Demonstration:
+    outcome: Outcome
+    kept: Path | None
+    """The episode; None where it was thrown away."""
+
+
 @dataclass
 class Collected:
     """What a collection came to."""
 
     kept: list[Path] = field(default_factory=list)
-    """The episodes, all of them held at the end."""
+    """The episodes, all of them held at the end, in the order of their seeds."""
     failed: list[Outcome] = field(default_factory=list)
     """Demonstrations that were thrown away."""
     steps: int = 0
     """Of the kept episodes together."""
+
+    def take(self, demonstration: Demonstration) -> None:
+        """Counts one more."""
+        if demonstration.kept is None:
+            self.failed.append(demonstration.outcome)
+            return
+        bisect.insort(self.kept, demonstration.kept)
+        self.steps += demonstration.outcome.steps
 
 
 def collect(
@@ -50,13 +67,14 @@ def collect(
     episodes: int,
     seed: int = 0,
     style: Style = "closed_loop",
+    workers: int = 1,
     progress: Callable[[Collected], None] | None = None,
 ) -> Collected:
     """Adds ``episodes`` held demonstrations to the folder ``dataset``; the cameras recorded are those of ``rig``.
 
-    Demonstration number i starts from seed ``seed + i``; the same arguments give the same data. ``progress`` is
-    called after each demonstration. Raises BadInput on arguments that cannot be used, Fault when the disk or the
-    expert fails.
+    Demonstration number i starts from seed ``seed + i``; the same arguments give the same data, however many
+    processes (``workers``) record it. ``progress`` is called after each demonstration. Raises BadInput on arguments
+    that cannot be used, Fault when the disk or the expert fails.
     """
     if episodes < 1:
         raise BadInput(f"--episodes {episodes}; allowed: 1 and more")
@@ -64,20 +82,18 @@ def collect(
         raise BadInput(
             f"seed: {seed} for {counted(episodes, 'episode')}; allowed: 0 to {DEMONSTRATION_SEEDS} - episodes"
         )
-    world = World(rig, task)
-    collected = Collected()
-    try:
-        demonstration = seed
-        while len(collected.kept) < episodes:
-            _demonstrate(dataset, world, demonstration, style, collected)
-            demonstration += 1
-            if progress is not None:
-                progress(collected)
-            if len(collected.failed) > _FAILURES_PER_EPISODE * episodes:
-                failed = counted(len(collected.failed), "demonstration")
-                raise Fault(f"{dataset}: {failed} failed for {len(collected.kept)} kept")
-    finally:
-        world.close()
+    collected, begun = Collected(), 0
+    with Crew[int, Demonstration](workers, _demonstrating, dataset, rig, task, style) as crew:
+        while missing := episodes - len(collected.kept):
+            # Never more than are missing: none is recorded that one process alone would not have come to.
+            for demonstration in crew.each(range(seed + begun, seed + begun + missing)):
+                collected.take(demonstration)
+                if progress is not None:
+                    progress(collected)
+                if len(collected.failed) > _FAILURES_PER_EPISODE * episodes:
+                    failed = counted(len(collected.failed), "demonstration")
+                    raise Fault(f"{dataset}: {failed} failed for {len(collected.kept)} kept")
+            begun += missing
     return collected
 
 
@@ -97,8 +113,15 @@ def with_cameras(rig: Rig, names: tuple[str, ...] | None = None, size: tuple[int
     return replace(rig, cameras=tuple(kept))
 
 
-def _demonstrate(dataset: Path, world: World, seed: int, style: Style, collected: Collected) -> None:
-    """One demonstration from ``seed``: kept if it ends held, else thrown away and counted."""
+@contextmanager
+def _demonstrating(dataset: Path, rig: Rig, task: str, style: Style) -> Iterator[Callable[[int], Demonstration]]:
+    """Seed -> its demonstration, recorded."""
+    with closing(World(rig, task)) as world:
+        yield lambda seed: _demonstrate(dataset, world, seed, style)
+
+
+def _demonstrate(dataset: Path, world: World, seed: int, style: Style) -> Demonstration:
+    """One demonstration from ``seed``: kept if it ends held, else thrown away."""
     rig = world.rig
     expert = Expert(rig, style=style, seed=seed)
     world.reset(seed)
@@ -117,11 +140,9 @@ def _demonstrate(dataset: Path, world: World, seed: int, style: Style, collected
             until=lambda: expert.done,
         )
         if not outcome.held:
-            collected.failed.append(outcome)
-            return
+            return Demonstration(outcome, None)
         thrown_away.pop_all()
-    collected.kept.append(writer.close(outcome="success"))
-    collected.steps += outcome.steps
+    return Demonstration(outcome, writer.close(outcome="success"))
 
 
 def _facts(world: World, seed: int, style: Style) -> EpisodeInfo:

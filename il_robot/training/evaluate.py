@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json as json_text
-from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
 import cattrs
-import torch
 import tyro
 from rich.console import Console
 from rich.progress import Progress
@@ -16,14 +14,13 @@ from rich.table import Table
 
 from il_robot.control.execution import Execution, ExecutionName, Preference
 from il_robot.counted import counted
+from il_robot.crew import crew_size
 from il_robot.errors import BadInput
-from il_robot.sim.world import World
 from il_robot.training.checkpoint import WeightsName
-from il_robot.training.driver import Driver
-from il_robot.training.evaluation import Evaluation, drive
-from il_robot.training.film import Film
+from il_robot.training.description import Description, read_description
+from il_robot.training.evaluation import Evaluation
+from il_robot.training.fresh_starts import Driven, drive_at_once, film
 from il_robot.training.intervals import Share
-from il_robot.training.loaded_policy import LoadedPolicy, load_policy
 from il_robot.training.recipe import Precision
 
 FILMED = 5
@@ -50,6 +47,7 @@ def evaluate(
     device: str = "cpu",
     precision: Precision = "fp32",
     compile: bool = False,
+    workers: Annotated[int | None, _default("one a core")] = None,
 ) -> Evaluation:
     """Lets a trained policy drive the simulated rig from fresh starts.
 
@@ -73,50 +71,40 @@ def evaluate(
         device: cpu, or cuda.
         precision: bf16: far quicker on a GPU, rounded to three digits.
         compile: torch.compile makes one program of the network, on a GPU one graph: a minute before the first episode.
+        workers: Processes that drive at once; the same outcomes however many.
     """
     if episodes < 1:
         raise BadInput(f"--episodes {episodes} must be at least 1")
     if seed < 0:
         raise BadInput(f"--seed {seed} must be at least 0")
     executed = Execution.asked(execution, m=m, prefer=prefer, execute=execute)
-    # Networks of this size run fastest on one thread, as in the policy node.
-    torch.set_num_threads(1)
-    policy = load_policy(run, device=device, weights=weights, precision=precision, compile=compile)
-    k = policy.chunk_size
+    description = read_description(run)
+    k = description.network.chunk_size
     if execute is not None and execute > k:
         raise BadInput(f"--execute {execute}: chunks of {run} have {counted(k, 'step')}; allowed: 1 to {k}")
-    driver = Driver(policy, executed.build(len(policy.rig.joints), k), policy.rig, executed.every(k))
-    # Some policies draw their chunks: the same seed, the same drive.
-    torch.manual_seed(seed)
+    driven = Driven(run, task, executed, weights, device, precision, compile)
+    first = seed + (min(FILMED, episodes) if video else 0)
+    rest = range(first, seed + episodes)
+    processes = crew_size(workers, len(rest))
     console = Console(stderr=json)
-    with (
-        closing(World(policy.rig, task)) as world,
-        Film(video, policy.rig) if video else nullcontext() as film,
-        Progress(console=console) as bar,
-    ):
+    with Progress(console=console) as bar:
         progress = bar.add_task("evaluate", total=episodes)
         evaluation = Evaluation(())
-        for part, filmed in ((min(FILMED, episodes), film), (episodes - min(FILMED, episodes), None)):
-            evaluation += drive(
-                driver,
-                world,
-                episodes=part,
-                seed=seed + len(evaluation.outcomes),
-                cameras=policy.rig.camera_names if filmed else policy.cameras,
-                on_step=filmed.add if filmed else None,
-                tell=lambda: bar.advance(progress),
-            )
+        if video:
+            evaluation += film(driven, range(seed, first), video, lambda: bar.advance(progress))
+        if rest:
+            evaluation += drive_at_once(driven, rest, processes, lambda: bar.advance(progress))
     if json:
-        print(json_text.dumps(_facts(evaluation, policy, run, task, seed, executed)))
+        print(json_text.dumps(_facts(evaluation, description, run, task, seed, executed)))
     else:
-        console.print(_table(evaluation, policy))
+        console.print(_table(evaluation, description))
         if video:
             console.print(f"film of the first {counted(min(FILMED, episodes), 'episode')}: {video}", soft_wrap=True)
     return evaluation
 
 
-def _table(evaluation: Evaluation, policy: LoadedPolicy) -> Table:
-    table = Table(title=f"{policy.description.policy}, {counted(len(evaluation.outcomes), 'fresh start')}")
+def _table(evaluation: Evaluation, description: Description) -> Table:
+    table = Table(title=f"{description.policy}, {counted(len(evaluation.outcomes), 'fresh start')}")
     table.add_column("")
     for heading in ("episodes", "share", "95 % interval"):
         table.add_column(heading, justify="right")
@@ -136,12 +124,12 @@ def _table(evaluation: Evaluation, policy: LoadedPolicy) -> Table:
 
 
 def _facts(
-    evaluation: Evaluation, policy: LoadedPolicy, run: Path, task: str, seed: int, executed: Execution
+    evaluation: Evaluation, description: Description, run: Path, task: str, seed: int, executed: Execution
 ) -> dict[str, Any]:
     parts = {name: getattr(evaluation, name) for name in ("held", "success", "crash", "stall")}
     return {
         "run": str(run),
-        "policy": policy.description.policy,
+        "policy": description.policy,
         "task": task,
         "seed": seed,
         "execution": cattrs.unstructure(executed),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import torch
+
 from il_robot.sim import rollout
 from il_robot.sim.rollout import Listener, Outcome
 from il_robot.sim.task import Milestone
@@ -67,7 +69,7 @@ def drive(
     on_step: Listener | None = None,
     tell: Callable[[], None] = lambda: None,
 ) -> Evaluation:
-    """Drives ``episodes`` fresh starts; start number i is a function of ``seed + i`` alone.
+    """Drives ``episodes`` fresh starts; start number i, and what a policy draws in it, follow from ``seed + i`` alone.
 
     ``cameras`` are rendered for the driver and for ``on_step``; ``tell`` is called after each episode.
     """
@@ -75,6 +77,7 @@ def drive(
     for number in range(episodes):
         driver.restart()
         start = FIRST_START + seed + number
+        torch.manual_seed(start)
         outcomes.append(rollout.run(world, driver.act, seed=start, steps=steps, cameras=cameras, on_step=on_step))
         tell()
     return Evaluation(tuple(outcomes))

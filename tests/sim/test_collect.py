@@ -38,9 +38,12 @@ def test_an_episode_holds_what_happened(tmp_path: Path, small: Rig, world: World
     np.testing.assert_allclose(episode.qpos[0], small.start, atol=1e-6)
 
 
-def test_the_same_seed_collects_the_same(tmp_path: Path, rig: Rig) -> None:
+def test_the_same_seed_collects_the_same_however_many_work(tmp_path: Path, rig: Rig) -> None:
     blind = with_cameras(rig, ())
-    runs = [collect(tmp_path / name, blind, episodes=2, seed=3, style="human").kept for name in ("a", "b")]
+    runs = [
+        collect(tmp_path / str(workers), blind, episodes=2, seed=3, style="human", workers=workers).kept
+        for workers in (1, 2)
+    ]
     for one, other in zip(*runs, strict=True):
         assert one.name == other.name
         np.testing.assert_array_equal(Episode(one).action, Episode(other).action)

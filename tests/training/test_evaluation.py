@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 from calibration.rig_file import load_rig
 from il_robot.control.ensemble import Ensemble, OpenLoop
-from il_robot.control.execution import ExecutionName
+from il_robot.control.execution import Execution, ExecutionName
 from il_robot.errors import BadInput
 from il_robot.sim.collect import collect, with_cameras
 from il_robot.sim.expert import Expert
@@ -20,6 +21,7 @@ from il_robot.training.driver import Driver
 from il_robot.training.evaluate import evaluate
 from il_robot.training.evaluation import drive
 from il_robot.training.film import grid
+from il_robot.training.fresh_starts import Driven
 from il_robot.training.train import train
 from il_robot.types import ActionChunk, Observation
 
@@ -144,6 +146,24 @@ def test_from_demonstrations_to_figures_and_a_film(tmp_path: Path, capsys: pytes
         evaluate(tmp_path / "run", episodes=1, video=tmp_path / "film.gif")
     with pytest.raises(BadInput, match="no task 'stack'"):
         evaluate(tmp_path / "run", task="stack")
+
+
+def test_what_a_policy_draws_follows_from_the_start_alone(tmp_path: Path) -> None:
+    collect(tmp_path / "data", with_cameras(RIG, ()), episodes=1)
+    train("gmm", (tmp_path / "data",), out=tmp_path / "run", steps=2, batch=4)
+    drawn = Driven(tmp_path / "run", "transfer_cube", Execution("chunk"))
+    policy = drawn.policy()
+
+    def actions(*seeds: int) -> list[list[float]]:
+        done: list[list[float]] = []
+        with closing(World(policy.rig)) as world:
+            for seed in seeds:
+                drawn.drive(policy, world, seed, (), lambda index, seen, action, reached: done.append(action.tolist()))
+        return done[-400:]
+
+    assert actions(3) == actions(2, 3)
+    one, two = (evaluate(tmp_path / "run", episodes=2, execution="chunk", workers=workers) for workers in (1, 2))
+    assert one == two
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,134 @@
+"""Several processes that do work of one kind at once, each on a core of its own: more tasks a minute, the same results.
+
+Which process does a task must not matter for what comes of it. They end with the one that began them: one that waits
+for work at once, one that is at work after its task.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, suppress
+from multiprocessing.connection import Connection, wait
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar
+
+from il_robot.errors import BadInput, Fault, IlRobotError
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+LEAST = 5
+"""Tasks for which it pays to begin another process, which takes seconds to load its libraries."""
+
+
+def crew_size(asked: int | None, tasks: int) -> int:
+    """How many processes do ``tasks`` tasks: as many as were asked for, else one a core where there is work enough.
+
+    Raises BadInput when none was asked for.
+    """
+    if asked is not None and asked < 1:
+        raise BadInput(f"--workers {asked}; allowed: 1 and more")
+    return max(1, min(asked or len(os.sched_getaffinity(0)), tasks if asked else tasks // LEAST))
+
+
+class Crew(Generic[Task, Result]):
+    """``workers`` processes; a context manager that ends them. A crew of one works in this process."""
+
+    def __init__(
+        self, workers: int, ready: Callable[..., AbstractContextManager[Callable[[Task], Result]]], *given: Any
+    ) -> None:
+        """Each process enters ``ready(*given)`` once and does its tasks with the function it gets; all must pickle."""
+        self._workers = workers
+        self._ready = ready
+        self._given = given
+        self._own = ExitStack()
+        self._work: Callable[[Task], Result] | None = None
+        self._processes: dict[Connection, Any] = {}
+
+    def each(self, tasks: Iterable[Task]) -> Iterator[Result]:
+        """What came of each task, in the order in which they are done.
+
+        Raises what a task raised, where it is an error of this project or the system's, and Fault when a process dies.
+        """
+        if self._work is not None:
+            yield from map(self._work, tasks)
+            return
+        waiting, idle, busy = iter(tasks), list(self._processes), set[Connection]()
+        while True:
+            for connection, task in zip(tuple(idle), waiting, strict=False):
+                self._tell(connection, task)
+                idle.remove(connection)
+                busy.add(connection)
+            if not busy:
+                return
+            answered = wait(list(busy))
+            for connection in [one for one in busy if one in answered]:
+                busy.remove(connection)
+                idle.append(connection)
+                yield self._answer(connection)
+
+    def __enter__(self) -> Self:
+        if self._workers == 1:
+            self._work = self._own.enter_context(self._ready(*self._given))
+            return self
+        context = multiprocessing.get_context("spawn")
+        for _ in range(self._workers):
+            ours, theirs = context.Pipe()
+            process = context.Process(target=_serve, args=(theirs, self._ready, self._given), daemon=True)
+            process.start()
+            theirs.close()
+            self._processes[ours] = process
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self._own.close()
+        for connection, process in self._processes.items():
+            connection.close()
+            if kind is not None:
+                process.terminate()
+        for process in self._processes.values():
+            process.join()
+
+    def _tell(self, connection: Connection, task: Task) -> None:
+        try:
+            connection.send(task)
+        except ConnectionError:
+            raise self._died(connection) from None
+
+    def _answer(self, connection: Connection) -> Result:
+        try:
+            result, error = connection.recv()
+        except (EOFError, ConnectionError):
+            raise self._died(connection) from None
+        if error is not None:
+            raise error
+        return result  # type: ignore[no-any-return]
+
+    def _died(self, connection: Connection) -> Fault:
+        process = self._processes[connection]
+        process.join()
+        code = process.exitcode
+        how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
+        return Fault(f"one of {self._workers} processes ended {how}; try fewer --workers: is the memory full?")
+
+
+def _serve(
+    connection: Connection, ready: Callable[..., AbstractContextManager[Callable[[Any], Any]]], given: tuple[Any, ...]
+) -> None:
+    """A process's life: tasks in, results or errors out."""
+    # Ctrl-C reaches every process of a terminal; the first one answers it, and ends the others by SIGTERM, upon which
+    # they put away what they had begun.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with suppress(EOFError, ConnectionError, KeyboardInterrupt):
+        task = connection.recv()
+        try:
+            with ready(*given) as work:
+                while True:
+                    connection.send((work(task), None))
+                    task = connection.recv()
+        except (IlRobotError, OSError) as error:
+            connection.send((None, error))
