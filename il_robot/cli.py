@@ -79,6 +79,7 @@ COMMANDS = {
     "dataset export mcap": ("il_robot.episodes.conversion.commands:export_mcap", "Write ROS 2 bags (MCAP)"),
 }
 HELP = ("-h", "--help")
+_AS_MANY_AS_PAY = "(default: as many as pay, one a core at most)"
 
 
 def sim_collect(
@@ -91,7 +92,7 @@ def sim_collect(
     cameras: tuple[str, ...] | None = None,
     size: Annotated[tuple[int, int] | None, tyro.conf.arg(metavar="HEIGHT WIDTH")] = None,
     rig: str = "sim",
-    workers: Annotated[int | None, tyro.conf.arg(help_behavior_hint="(default: one a core)", metavar="INT")] = None,
+    workers: Annotated[int | None, tyro.conf.arg(help_behavior_hint=_AS_MANY_AS_PAY, metavar="INT")] = None,
 ) -> int:
     """Record demonstrations of the scripted human, faster than real time, through the real episode writer.
 
@@ -119,12 +120,13 @@ def sim_collect(
     from calibration.rig_file import load_rig
     from il_robot.crew import crew_size
     from il_robot.sim.collect import collect, with_cameras
+    from il_robot.sim.rollout import worth_a_process
 
     found = load_rig(rig)
     if not found.simulated:
         raise BadInput(f"--rig {rig} is a real rig; allowed: a simulated one, such as sim")
     chosen = with_cameras(found, cameras, size)
-    size_of_crew = crew_size(workers, episodes)
+    size_of_crew = crew_size(workers, episodes, worth_a_process(chosen.camera_names))
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         row = bar.add_task("demonstrations", total=episodes)

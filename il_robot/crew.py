@@ -10,7 +10,8 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
@@ -20,18 +21,19 @@ from il_robot.errors import BadInput, Fault, IlRobotError
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
-LEAST = 5
-"""Tasks for which it pays to begin another process, which takes seconds to load its libraries."""
+_SPAWN = multiprocessing.get_context("spawn")
+_PUT_AWAY = signal.SIGUSR1
+"""From the process that began the others: give up, and put away what you have begun."""
 
 
-def crew_size(asked: int | None, tasks: int) -> int:
-    """How many processes do ``tasks`` tasks: as many as were asked for, else one a core where there is work enough.
+def crew_size(asked: int | None, tasks: int, least: int) -> int:
+    """How many processes do ``tasks`` tasks: as many as were asked for, else one a core and for ``least`` tasks.
 
     Raises BadInput when none was asked for.
     """
     if asked is not None and asked < 1:
         raise BadInput(f"--workers {asked}; allowed: 1 and more")
-    return max(1, min(asked or len(os.sched_getaffinity(0)), tasks if asked else tasks // LEAST))
+    return max(1, min(asked or len(os.sched_getaffinity(0)), tasks if asked else tasks // least))
 
 
 class Crew(Generic[Task, Result]):
@@ -74,21 +76,21 @@ class Crew(Generic[Task, Result]):
         if self._workers == 1:
             self._work = self._own.enter_context(self._ready(*self._given))
             return self
-        context = multiprocessing.get_context("spawn")
-        for _ in range(self._workers):
-            ours, theirs = context.Pipe()
-            process = context.Process(target=_serve, args=(theirs, self._ready, self._given), daemon=True)
-            process.start()
-            theirs.close()
-            self._processes[ours] = process
+        with _deaf():
+            for _ in range(self._workers):
+                ours, theirs = _SPAWN.Pipe()
+                process = _SPAWN.Process(target=_serve, args=(theirs, self._ready, self._given), daemon=True)
+                process.start()
+                theirs.close()
+                self._processes[ours] = process
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         self._own.close()
         for connection, process in self._processes.items():
+            if kind is not None and process.is_alive():
+                os.kill(process.pid, _PUT_AWAY)
             connection.close()
-            if kind is not None:
-                process.terminate()
         for process in self._processes.values():
             process.join()
 
@@ -115,14 +117,23 @@ class Crew(Generic[Task, Result]):
         return Fault(f"one of {self._workers} processes ended {how}; try fewer --workers: is the memory full?")
 
 
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Whoever is begun in here never hears what asks a program to end: it reaches every process of a terminal or a job,
+    and the first one answers it, who may want the work to be done."""
+    resource_tracker.ensure_running()  # which would hear again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _serve(
     connection: Connection, ready: Callable[..., AbstractContextManager[Callable[[Any], Any]]], given: tuple[Any, ...]
 ) -> None:
     """A process's life: tasks in, results or errors out."""
-    # Ctrl-C reaches every process of a terminal; the first one answers it, and ends the others by SIGTERM, upon which
-    # they put away what they had begun.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(_PUT_AWAY, signal.default_int_handler)
     with suppress(EOFError, ConnectionError, KeyboardInterrupt):
         task = connection.recv()
         try:
@@ -131,4 +142,5 @@ def _serve(
                     connection.send((work(task), None))
                     task = connection.recv()
         except (IlRobotError, OSError) as error:
+            signal.signal(_PUT_AWAY, signal.SIG_IGN)  # it has put away already, and ends
             connection.send((None, error))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from il_robot.crew import LEAST, Crew, crew_size
+from il_robot.crew import Crew, crew_size
 from il_robot.errors import BadInput, Fault
 
 WORKERS = pytest.mark.parametrize("workers", [1, 2])
@@ -85,6 +86,14 @@ def test_who_is_at_work_puts_away_when_the_others_fail(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 3
 
 
+def test_only_the_first_one_hears_what_asks_to_end(tmp_path: Path) -> None:
+    with Crew[int, tuple[int, int]](2, squaring, tmp_path) as crew:
+        others = {process for _, process in crew.each(range(20, 30))}
+        for process, number in itertools.product(others, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)):
+            os.kill(process, number)
+        assert len(list(crew.each(range(20, 30)))) == 10
+
+
 def test_nobody_waits_for_one_that_was_killed(tmp_path: Path) -> None:
     script = (
         "import sys, time; from pathlib import Path; sys.path.insert(0, sys.argv[1])\n"
@@ -108,8 +117,8 @@ def test_nobody_waits_for_one_that_was_killed(tmp_path: Path) -> None:
 
 def test_a_crew_is_as_large_as_there_is_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(4)))
-    tasks = (0, 1, LEAST, 2 * LEAST, 100)
-    assert [crew_size(None, count) for count in tasks] == [1, 1, 1, 2, 4]
-    assert [crew_size(3, count) for count in tasks] == [1, 1, 3, 3, 3]
+    tasks = (0, 1, 5, 10, 100)
+    assert [crew_size(None, count, 5) for count in tasks] == [1, 1, 1, 2, 4]
+    assert [crew_size(3, count, 5) for count in tasks] == [1, 1, 3, 3, 3]
     with pytest.raises(BadInput, match="--workers 0; allowed: 1 and more"):
-        crew_size(0, 5)
+        crew_size(0, 5, 5)

@@ -16,6 +16,7 @@ from il_robot.control.execution import Execution, ExecutionName, Preference
 from il_robot.counted import counted
 from il_robot.crew import crew_size
 from il_robot.errors import BadInput
+from il_robot.sim.rollout import worth_a_process
 from il_robot.training.checkpoint import WeightsName
 from il_robot.training.description import Description, read_description
 from il_robot.training.evaluation import Evaluation
@@ -47,7 +48,7 @@ def evaluate(
     device: str = "cpu",
     precision: Precision = "fp32",
     compile: bool = False,
-    workers: Annotated[int | None, _default("one a core")] = None,
+    workers: Annotated[int | None, _default("as many as pay, one a core at most")] = None,
 ) -> Evaluation:
     """Lets a trained policy drive the simulated rig from fresh starts.
 
@@ -85,7 +86,8 @@ def evaluate(
     driven = Driven(run, task, executed, weights, device, precision, compile)
     first = seed + (min(FILMED, episodes) if video else 0)
     rest = range(first, seed + episodes)
-    processes = crew_size(workers, len(rest))
+    cameras = [camera.name for camera in description.inputs.cameras]
+    processes = crew_size(workers, len(rest), worth_a_process(cameras))
     console = Console(stderr=json)
     with Progress(console=console) as bar:
         progress = bar.add_task("evaluate", total=episodes)
