@@ -18,6 +18,8 @@ from typing import Any
 
 import torch
 
+from il_robot.whole_file import write_whole
+
 STYLES = {"timed": "timed", "human": "human-like", "closed_loop": "closed-loop"}
 OBSERVATIONS = {"state": "state", "image": "one camera", "cameras": "four cameras"}
 PRESETS = {"state": "tiny", "image": "tiny-image", "cameras": "gpu"}
@@ -105,7 +107,7 @@ class Table:
         words += ["--preset", PRESETS[self.observation]]
         words += [] if self.steps is None else ["--steps", str(self.steps)]
         command(*words, *(("--resume",) if (run / "config.json").exists() else ("--seed", str(seed))))
-        write_whole(done, _machine(self.device))
+        write_whole(done, _machine(self.device).encode())
 
     def evaluate(self, row: Row, seed: int, starts: int) -> None:
         """Drives one trained cell, unless that is done."""
@@ -114,7 +116,9 @@ class Table:
             return
         words = ["evaluate", str(self.run(row, seed)), "--episodes", str(starts), "--seed", "0", "--json"]
         words += ["--device", self.device, "--workers", str(self.workers)]
-        write_whole(told, command(*words, *row.evaluate))
+        said = command(*words, *row.evaluate)
+        told.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(told, said.encode())
 
     def evaluations(self, row: Row, seeds: Sequence[int], starts: int) -> dict[int, Any]:
         """Seed -> what ``il-robot evaluate`` said, of the cells that are done."""
@@ -140,14 +144,6 @@ def command(*words: str) -> str:
     if done.returncode:
         sys.exit(f"il-robot {' '.join(words)}\nended with exit code {done.returncode}\n{done.stderr[-2000:]}")
     return done.stdout
-
-
-def write_whole(file: Path, text: str) -> None:
-    """All of it or nothing, however the benchmark ends."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(f"{file.name}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(file)
 
 
 def _machine(device: str) -> str:

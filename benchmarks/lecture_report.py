@@ -14,6 +14,7 @@ from lecture_plot import draw, lecture
 from lecture_results import Outcome, Result, by_table
 
 from il_robot.training.intervals import Share
+from il_robot.whole_file import write_whole
 
 COMPARED = ("MLP, one action", "MLP, chunks of 50", "BeT", "VINN", "RT-1 bins", "ACT", "ACT, one action")
 BEYOND = ("VAE", "GMM", "diffusion", "flow")
@@ -144,4 +145,4 @@ class Report:
     def write(self, file: Path) -> None:
         """Writes ``file`` anew, and the plot beside it."""
         draw(self.results, file.with_suffix(".png"))
-        file.write_text("\n".join([*self.head(file), *self.tables()]), encoding="utf-8")
+        write_whole(file, "\n".join([*self.head(file), *self.tables()]).encode())

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import mujoco
-from lecture_cells import OBSERVATIONS, ROWS, STYLES, Row, Table, write_whole
+from lecture_cells import OBSERVATIONS, ROWS, STYLES, Row, Table
 
 from il_robot.training.description import read_description
 from il_robot.training.intervals import Share, share
+from il_robot.whole_file import write_whole
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def read_outcomes(file: Path) -> list[Outcome]:
 
 
 def write_outcomes(file: Path, outcomes: Iterable[Outcome]) -> None:
-    write_whole(file, "".join(json.dumps(asdict(one)) + "\n" for one in _in_order(outcomes)))
+    write_whole(file, "".join(json.dumps(asdict(one)) + "\n" for one in _in_order(outcomes)).encode())
 
 
 def added(kept: Sequence[Outcome], new: Iterable[Outcome]) -> list[Outcome]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from calibration.gripper import GripperCalibration
 from calibration.intrinsics import CameraIntrinsics
 from calibration.joint import JointCalibration
-from calibration.whole_file import write_yaml
+from calibration.yaml_file import write_yaml
 from il_robot import strict_yaml
 from il_robot.errors import BadInput, nearest
 from il_robot.types import Floats

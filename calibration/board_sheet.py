@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image
 
 from calibration.camera import Board
-from calibration.whole_file import write_bytes
 from il_robot.errors import BadInput
+from il_robot.whole_file import write_whole
 
 A4_MM = (297, 210)
 PX_PER_MM = 10
@@ -30,7 +30,7 @@ def write_sheet(path: Path, board: Board) -> None:
     dpi = PX_PER_MM * MM_PER_INCH
     written = io.BytesIO()
     Image.fromarray(_drawn(board)).convert("1").save(written, path.suffix[1:], dpi=(dpi, dpi), resolution=dpi)
-    write_bytes(path, written.getvalue())
+    write_whole(path, written.getvalue())
 
 
 def _drawn(board: Board) -> np.ndarray:

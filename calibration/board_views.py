@@ -10,7 +10,7 @@ import numpy as np
 
 from calibration.camera import Board, BoardView
 from calibration.state import kept_in
-from calibration.whole_file import write_yaml
+from calibration.yaml_file import write_yaml
 from il_robot.errors import BadInput
 from il_robot.rig import Camera
 

@@ -16,7 +16,7 @@ from calibration.gripper import GripperCalibration
 from calibration.pose_check import CLOSED, OPEN, Doubt, PoseCheck
 from calibration.report import ArmReport
 from calibration.state import kept_in
-from calibration.whole_file import write_yaml
+from calibration.yaml_file import write_yaml
 from il_robot import strict_yaml
 from il_robot.errors import BadInput, nearest
 from il_robot.rig import Rig

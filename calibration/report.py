@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from calibration.whole_file import write_yaml
+from calibration.yaml_file import write_yaml
 from il_robot import strict_yaml
 from il_robot.errors import BadInput
 

@@ -18,13 +18,14 @@ from il_robot import __version__, strict_yaml
 from il_robot.counted import counted
 from il_robot.episodes.layout import EpisodeInfo
 from il_robot.episodes.reader import Episode
-from il_robot.errors import BadInput, Fault, nearest
+from il_robot.errors import BadInput, nearest
 from il_robot.policies.catalogue import CONFIGS, Config
 from il_robot.policies.inputs import Inputs
 from il_robot.rig import Arm, Camera, Joint, Rig
 from il_robot.training.recipe import Recipe
 from il_robot.training.statistics import Statistics
 from il_robot.types import Floats
+from il_robot.whole_file import write_whole
 
 FORMAT = "il-robot policy"
 VERSION = 1
@@ -95,15 +96,9 @@ class Description:
 
 
 def write_description(run: Path, description: Description) -> None:
-    """Writes ``config.json`` through a temporary file and a rename. Raises Fault on a full disk."""
+    """Writes ``config.json``, whole or not at all. Raises Fault on a full disk."""
     data = {"format": FORMAT, "version": VERSION, **cattrs.unstructure(description)}
-    part = run / (CONFIG + ".part")
-    try:
-        part.write_text(json.dumps(data, indent=1, allow_nan=False), encoding="utf-8")
-        part.replace(run / CONFIG)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise Fault(f"{run / CONFIG}: cannot be saved: {error.strerror}") from None
+    write_whole(run / CONFIG, json.dumps(data, indent=1, allow_nan=False).encode())
 
 
 def read_description(run: Path) -> Description:

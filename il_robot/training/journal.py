@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from il_robot.errors import BadInput, Fault
+from il_robot.whole_file import write_whole
 
 METRICS = "metrics.jsonl"
 LARGEST = sys.float_info.max
@@ -50,13 +51,7 @@ class Journal:
             self._listener.hear(values)
 
     def _begin(self, lines: Sequence[Mapping[str, Any]]) -> None:
-        part = self._path.with_name(METRICS + ".part")
-        try:
-            part.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-            part.replace(self._path)
-        except OSError as error:
-            part.unlink(missing_ok=True)
-            raise Fault(f"{self._path}: cannot be written: {error.strerror}") from None
+        write_whole(self._path, "".join(json.dumps(line) + "\n" for line in lines).encode())
 
 
 def steps_done(line: Mapping[str, Any]) -> int:

@@ -36,7 +36,7 @@ def test_the_document_is_an_a4_page(tmp_path: Path) -> None:
 def test_what_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"board.jpg: a name that ends in .png or .pdf is needed"):
         write_sheet(tmp_path / "board.jpg", Board())
-    with pytest.raises(Fault, match=r"none/board.png: No such file"):
+    with pytest.raises(Fault, match=r"none/board.png: cannot be written: No such file"):
         write_sheet(tmp_path / "none" / "board.png", Board())
     with pytest.raises(BadInput, match=r"360 by 240 mm does not fit A4"):
         write_sheet(tmp_path / "board.png", Board(square_m=0.04))

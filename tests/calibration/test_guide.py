@@ -22,8 +22,8 @@ from il_robot.errors import Fault
 def test_what_cannot_be_kept_is_one_line_and_harms_nothing(tmp_path: Path) -> None:
     kept = tmp_path / "unfinished.yaml"
     Progress({"follower_left": {}}).save(kept)
-    kept.with_suffix(".new").mkdir()  # in the way
-    with pytest.raises(Fault, match=f"{kept}: Is a directory; the file of before is still there"):
+    kept.with_name(f"{kept.name}.part").mkdir()  # in the way
+    with pytest.raises(Fault, match=f"{kept}: cannot be written: Is a directory; the file of before is still there"):
         Progress({}).save(kept)
     assert Progress.resume(kept).captured == {"follower_left": {}}
 
