@@ -1,14 +1,16 @@
 """Several processes that do work of one kind at once, each on a core of its own: more tasks a minute, the same results.
 
-Which process does a task must not matter for what comes of it. They end with the one that began them: one that waits
-for work at once, one that is at work after its task.
+Which process does a task must not matter for what comes of it. They end with the one that began them, however
+that ends, and put away what they had begun.
 """
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from multiprocessing import resource_tracker
@@ -17,13 +19,17 @@ from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
 from il_robot.errors import BadInput, Fault, IlRobotError
+from il_robot.stopping import StopRequest
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
+PUT_AWAY = signal.SIGUSR1
+"""To a process of a crew: give up, and put away what you have begun. A KeyboardInterrupt, unless a task asks for it
+between its steps (:class:`StopRequest`)."""
 _SPAWN = multiprocessing.get_context("spawn")
-_PUT_AWAY = signal.SIGUSR1
-"""From the process that began the others: give up, and put away what you have begun."""
+_PR_SET_PDEATHSIG = 1
+"""Of Linux' prctl: the signal that comes when the parent dies."""
 
 
 def crew_size(asked: int | None, tasks: int, least: int) -> int:
@@ -76,23 +82,33 @@ class Crew(Generic[Task, Result]):
         if self._workers == 1:
             self._work = self._own.enter_context(self._ready(*self._given))
             return self
-        with _deaf():
-            for _ in range(self._workers):
-                ours, theirs = _SPAWN.Pipe()
-                process = _SPAWN.Process(target=_serve, args=(theirs, self._ready, self._given), daemon=True)
-                process.start()
-                theirs.close()
-                self._processes[ours] = process
+        try:
+            with StopRequest() as stop, _deaf():
+                for _ in range(self._workers):
+                    self._begin_one()
+            if stop.asked:
+                raise KeyboardInterrupt
+        except BaseException:
+            self.__exit__(*sys.exc_info())
+            raise
         return self
+
+    def _begin_one(self) -> None:
+        ours, theirs = _SPAWN.Pipe()
+        process = _SPAWN.Process(target=_serve, args=(theirs, self._ready, self._given, os.getpid()), daemon=True)
+        self._processes[ours] = process
+        process.start()
+        theirs.close()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         self._own.close()
         for connection, process in self._processes.items():
             if kind is not None and process.is_alive():
-                os.kill(process.pid, _PUT_AWAY)
+                os.kill(process.pid, PUT_AWAY)
             connection.close()
         for process in self._processes.values():
-            process.join()
+            if process.pid is not None:
+                process.join()
 
     def _tell(self, connection: Connection, task: Task) -> None:
         try:
@@ -113,8 +129,9 @@ class Crew(Generic[Task, Result]):
         process = self._processes[connection]
         process.join()
         code = process.exitcode
-        how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
-        return Fault(f"one of {self._workers} processes ended {how}; try fewer --workers: is the memory full?")
+        how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}, see above"
+        why = ": is the memory full?" if code == -signal.SIGKILL else ""
+        return Fault(f"one of {self._workers} processes that work at once ended {how}{why}")
 
 
 @contextmanager
@@ -130,17 +147,32 @@ def _deaf() -> Iterator[None]:
 
 
 def _serve(
-    connection: Connection, ready: Callable[..., AbstractContextManager[Callable[[Any], Any]]], given: tuple[Any, ...]
+    connection: Connection,
+    ready: Callable[..., AbstractContextManager[Callable[[Any], Any]]],
+    given: tuple[Any, ...],
+    parent: int,
 ) -> None:
     """A process's life: tasks in, results or errors out."""
-    signal.signal(_PUT_AWAY, signal.default_int_handler)
-    with suppress(EOFError, ConnectionError, KeyboardInterrupt):
-        task = connection.recv()
+    signal.signal(PUT_AWAY, signal.default_int_handler)
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, PUT_AWAY)
+    if os.getppid() != parent:
+        return
+    with suppress(KeyboardInterrupt, ConnectionError):
         try:
+            if (task := _next(connection)) is None:
+                return
             with ready(*given) as work:
-                while True:
-                    connection.send((work(task), None))
-                    task = connection.recv()
+                while task:
+                    connection.send((work(*task), None))
+                    task = _next(connection)
         except (IlRobotError, OSError) as error:
-            signal.signal(_PUT_AWAY, signal.SIG_IGN)  # it has put away already, and ends
+            signal.signal(PUT_AWAY, signal.SIG_IGN)  # it has put away already, and ends
             connection.send((None, error))
+
+
+def _next(connection: Connection) -> tuple[Any] | None:
+    """The task, or None where there is no more."""
+    try:
+        return (connection.recv(),)
+    except (EOFError, ConnectionError):
+        return None

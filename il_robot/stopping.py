@@ -13,16 +13,17 @@ from il_robot.leaving import stop_signals
 class StopRequest:
     """While entered, the first Ctrl-C, SIGTERM or SIGHUP only sets :attr:`asked`; a second Ctrl-C interrupts at once.
 
-    Where SIGHUP is ignored (``nohup``) it stays so.
+    ``also`` are signals that ask so, too. Where SIGHUP is ignored (``nohup``) it stays so.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *also: signal.Signals) -> None:
         self.asked = False
+        self._also = also
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            for number in stop_signals():
+            for number in (*stop_signals(), *self._also):
                 self._before[number] = signal.signal(number, self._ask)
         return self
 

@@ -12,6 +12,7 @@ once then drowns what must first be found in an image. With ``beta`` above 0 the
 weighed with std^(2 beta), which is not differentiated (Seitzer et al. 2022, "On the Pitfalls of Heteroscedastic
 Uncertainty Estimation with Probabilistic Neural Networks", equation 5). How much of a window is a mode's follows from
 the likelihood itself, as in expectation-maximisation, so that with ``beta`` near 0 the gradient is the likelihood's.
+What is minimised is no likelihood then; ``nll`` stands beside it.
 
 When driving, a mode is drawn from w and its mean is followed: the noise of each joint is what varied between
 demonstrations, nothing that a robot should copy (Mandlekar et al. also take it away).

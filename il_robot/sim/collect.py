@@ -12,7 +12,7 @@ import numpy as np
 import simplejpeg
 
 from il_robot.counted import counted
-from il_robot.crew import Crew
+from il_robot.crew import PUT_AWAY, Crew
 from il_robot.episodes.layout import EpisodeInfo, episode_info
 from il_robot.episodes.writer import EpisodeWriter
 from il_robot.errors import BadInput, Fault, nearest
@@ -24,6 +24,7 @@ from il_robot.sim.rollout import Outcome
 from il_robot.sim.task import Milestone
 from il_robot.sim.tasks import DEMONSTRATION_SEEDS
 from il_robot.sim.world import World
+from il_robot.stopping import StopRequest
 from il_robot.types import Floats, Frame, Image, Mode, Observation, Step
 
 EPISODE_STEPS = 500
@@ -121,7 +122,18 @@ def _demonstrating(dataset: Path, rig: Rig, task: str, style: Style) -> Iterator
 
 
 def _demonstrate(dataset: Path, world: World, seed: int, style: Style) -> Demonstration:
-    """One demonstration from ``seed``: kept if it ends held, else thrown away."""
+    """One demonstration from ``seed``: kept if it ends held, else thrown away.
+
+    Raises KeyboardInterrupt when it is to stop; nothing half-made is left then.
+    """
+    with StopRequest(PUT_AWAY) as stop:
+        demonstration = _recorded(dataset, world, seed, style, stop)
+    if stop.asked:
+        raise KeyboardInterrupt
+    return demonstration
+
+
+def _recorded(dataset: Path, world: World, seed: int, style: Style, stop: StopRequest) -> Demonstration:
     rig = world.rig
     expert = Expert(rig, style=style, seed=seed)
     world.reset(seed)
@@ -137,7 +149,7 @@ def _demonstrate(dataset: Path, world: World, seed: int, style: Style) -> Demons
             steps=EPISODE_STEPS,
             cameras=rig.camera_names,
             on_step=_recorder(writer, rig),
-            until=lambda: expert.done,
+            until=lambda: expert.done or stop.asked,
         )
         if not outcome.held:
             return Demonstration(outcome, None)

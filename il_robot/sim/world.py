@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from il_robot.counted import counted
-from il_robot.errors import BadInput, nearest
+from il_robot.errors import BadInput
 from il_robot.rig import Rig
 from il_robot.sim import disturbances, scene
 from il_robot.sim.arm import FINGER_CLOSED_M, FINGER_OPEN_M
 from il_robot.sim.cameras import Cameras
-from il_robot.sim.tasks import TASKS
+from il_robot.sim.tasks import check_task
 from il_robot.types import Floats, Image, Observation
 
 import mujoco  # isort: skip
@@ -30,8 +30,7 @@ class World:
 
     def __init__(self, rig: Rig, task: str = "transfer_cube") -> None:
         """Raises BadInput on a task that does not exist and on a rig that is not a stationary ALOHA."""
-        if task not in TASKS:
-            raise BadInput(f"no task {task!r} in the simulator; {nearest(task, TASKS)}")
+        check_task(task)
         self.rig = rig
         self.task = task
         self.model = scene.build(rig)

@@ -78,9 +78,3 @@ def check_fits_network(network: Network, tensors: Mapping[str, Tensor], where: P
             raise BadInput(f"{where}: does not fit its configuration: {name} is of type {kinds}")
         if tensors[name].is_floating_point() and not torch.isfinite(tensors[name]).all():
             raise BadInput(f"{where}: {name} holds values that are not finite")
-
-
-def fill(network: Network, tensors: Mapping[str, Tensor], where: Path) -> None:
-    """Puts ``tensors`` into ``network``. Raises BadInput when they are another network's or not finite."""
-    check_fits_network(network, tensors, where)
-    network.load_state_dict(dict(tensors))

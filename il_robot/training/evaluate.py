@@ -14,14 +14,15 @@ from rich.table import Table
 
 from il_robot.control.execution import Execution, ExecutionName, Preference
 from il_robot.counted import counted
-from il_robot.crew import crew_size
 from il_robot.errors import BadInput
-from il_robot.sim.rollout import worth_a_process
+from il_robot.sim.tasks import check_task
 from il_robot.training.checkpoint import WeightsName
 from il_robot.training.description import Description, read_description
+from il_robot.training.device import check_device
 from il_robot.training.evaluation import Evaluation
-from il_robot.training.fresh_starts import Driven, drive_at_once, film
+from il_robot.training.fresh_starts import Driven, drive_at_once, film, starts_at_once
 from il_robot.training.intervals import Share
+from il_robot.training.loaded_policy import read_weights
 from il_robot.training.recipe import Precision
 
 FILMED = 5
@@ -86,8 +87,11 @@ def evaluate(
     driven = Driven(run, task, executed, weights, device, precision, compile)
     first = seed + (min(FILMED, episodes) if video else 0)
     rest = range(first, seed + episodes)
-    cameras = [camera.name for camera in description.inputs.cameras]
-    processes = crew_size(workers, len(rest), worth_a_process(cameras))
+    processes = starts_at_once(workers, len(rest), description, device)
+    # Before processes are begun that would only find the same.
+    check_task(task)
+    check_device(device)
+    read_weights(run, description, weights)
     console = Console(stderr=json)
     with Progress(console=console) as bar:
         progress = bar.add_task("evaluate", total=episodes)

@@ -104,7 +104,7 @@ class Fitting:
             say(bar.console, "ResNet-18 starts from random weights; --imagenet FILE starts it from torchvision's")
         judge = None
         if description.recipe.rollouts and self.world.first:
-            judge = stack.enter_context(self._judge(description, bar))  # before the images: it may not be possible
+            judge = stack.enter_context(self._judge(description, out, bar))  # before the images: it may not be possible
         shares = self.chosen.shares(train)
         learned = self._windows(description, out, bar, self.chosen.train, train, shares)
         looked_at = None
@@ -113,13 +113,15 @@ class Fitting:
         run = (description.recipe, out, description.seed, self.device)
         return Training(network, learned, looked_at, *run, world=self.world, judge=judge)
 
-    def _judge(self, description: Description, bar: Bar) -> AbstractContextManager[Judge]:
+    def _judge(self, description: Description, out: Path, bar: Bar) -> AbstractContextManager[Judge]:
         """With a bar of its own while it drives, for that takes longer than training may."""
         starts = description.recipe.rollouts
         task = bar.add_task("drive in simulation", total=starts, visible=False, note="")
-        return simulated_judge(
-            description, starts, self.device, lambda done: bar.update(task, completed=done, visible=done < starts)
-        )
+
+        def tell(done: int) -> None:
+            bar.update(task, completed=done, visible=done < starts)
+
+        return simulated_judge(description, out, starts, self.device, tell)
 
     def _rows(self, description: Description) -> tuple[Rows, Rows | None]:
         """Of training, and of validation where there is any; of that nothing may be left."""

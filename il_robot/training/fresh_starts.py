@@ -10,10 +10,11 @@ from pathlib import Path
 import torch
 
 from il_robot.control.execution import Execution
-from il_robot.crew import Crew
-from il_robot.sim.rollout import Listener
+from il_robot.crew import Crew, crew_size
+from il_robot.sim.rollout import Listener, worth_a_process
 from il_robot.sim.world import World
 from il_robot.training.checkpoint import WeightsName
+from il_robot.training.description import Description
 from il_robot.training.driver import Driver
 from il_robot.training.evaluation import Evaluation, drive
 from il_robot.training.film import Film
@@ -48,6 +49,16 @@ class Driven:
         k = policy.chunk_size
         driver = Driver(policy, self.execution.build(len(policy.rig.joints), k), policy.rig, self.execution.every(k))
         return drive(driver, world, episodes=1, seed=seed, cameras=cameras, on_step=on_step)
+
+
+def starts_at_once(asked: int | None, starts: int, description: Description, device: str) -> int:
+    """Processes that drive ``starts`` fresh starts: as many as were asked for, else as many as pay.
+
+    On a GPU each would take memory of its own, so there it is one. Raises BadInput when none was asked for.
+    """
+    images = [camera.name for camera in description.inputs.cameras]
+    least = worth_a_process(images) if device == "cpu" else max(1, starts)
+    return crew_size(asked, starts, least)
 
 
 def film(driven: Driven, seeds: Sequence[int], video: Path, tell: Callable[[], None]) -> Evaluation:

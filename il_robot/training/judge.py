@@ -6,19 +6,18 @@ import itertools
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import torch
 
 from il_robot.control.ensemble import Ensemble
-from il_robot.crew import Crew, crew_size
+from il_robot.crew import Crew
 from il_robot.policies.catalogue import Network, build
-from il_robot.sim.rollout import worth_a_process
 from il_robot.sim.world import World
-from il_robot.training.checkpoint import fill, load_tensors, save_tensors
+from il_robot.training.checkpoint import load_tensors, save_tensors, weights_path
 from il_robot.training.description import Description
 from il_robot.training.driver import Driver
 from il_robot.training.evaluation import Evaluation, drive
+from il_robot.training.fresh_starts import starts_at_once
 from il_robot.training.intervals import Share
 from il_robot.training.loaded_policy import LoadedPolicy
 from il_robot.training.loop import Judge
@@ -29,48 +28,47 @@ FIRST_SEED = 500_000
 
 @contextmanager
 def simulated_judge(
-    description: Description, starts: int, device: str, tell: Callable[[int], None] = lambda done: None
+    description: Description, run: Path, starts: int, device: str, tell: Callable[[int], None] = lambda done: None
 ) -> Iterator[Judge]:
     """A judge over the same ``starts`` fresh starts each time; ``tell`` hears 0 and how many are driven, after each.
 
-    Raises BadInput where the task cannot be simulated.
+    Raises BadInput where the task cannot be simulated. The judge raises Fault when a process that drives dies.
     """
     World(description.rig, description.data.task).close()  # now, not only when it has trained for long
-    cameras = [camera.name for camera in description.inputs.cameras]
-    workers = crew_size(None, starts, worth_a_process(cameras))
-    with (
-        TemporaryDirectory() as folder,
-        Crew[tuple[Path, int], Evaluation](workers, _driving, description, device) as crew,
-    ):
+    workers = starts_at_once(None, starts, description, device)
+    weights = weights_path(run, "judged")
+    with Crew[tuple[int, int], Evaluation](workers, driving, description, weights, device) as crew:
         asked = itertools.count()
 
         def judge(network: Network) -> Share:
-            weights = Path(folder) / f"{next(asked)}.safetensors"
+            number, evaluation = next(asked), Evaluation(())
             save_tensors(weights, network.state_dict(), {})
-            evaluation = Evaluation(())
             tell(0)
-            for one in crew.each((weights, FIRST_SEED + number) for number in range(starts)):
-                evaluation += one
-                tell(len(evaluation.outcomes))
-            weights.unlink()
+            try:
+                for one in crew.each((number, FIRST_SEED + start) for start in range(starts)):
+                    evaluation += one
+                    tell(len(evaluation.outcomes))
+            finally:
+                weights.unlink(missing_ok=True)
             return evaluation.held
 
         yield judge
 
 
 @contextmanager
-def _driving(description: Description, device: str) -> Iterator[Callable[[tuple[Path, int]], Evaluation]]:
-    """Weights and seed -> what came of that start."""
+def driving(description: Description, weights: Path, device: str) -> Iterator[Callable[[tuple[int, int]], Evaluation]]:
+    """The number of a judgement, each with other ``weights``, and a seed -> what came of that start."""
     network = build(description.network, description.inputs)
     policy = LoadedPolicy(description, network, device)
     driver = Driver(policy, Ensemble(len(policy.rig.joints), policy.chunk_size), policy.rig)
-    filled: list[Path] = []
+    loaded = -1
 
-    def work(task: tuple[Path, int]) -> Evaluation:
-        weights, seed = task
-        if filled != [weights]:
-            fill(network, load_tensors(weights)[0], weights)
-            filled[:] = [weights]
+    def work(task: tuple[int, int]) -> Evaluation:
+        nonlocal loaded
+        number, seed = task
+        if number != loaded:
+            network.load_state_dict(load_tensors(weights)[0])
+            loaded = number
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
         try:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from il_robot.counted import counted
 from il_robot.errors import BadInput, nearest
@@ -14,7 +15,7 @@ from il_robot.policies.catalogue import Network, build
 from il_robot.policies.history import History, Moment
 from il_robot.policies.inputs import Inputs, images_of, state_of
 from il_robot.rig import Rig
-from il_robot.training.checkpoint import WeightsName, check_fits_network, fill, load_tensors, weights_path
+from il_robot.training.checkpoint import WeightsName, check_fits_network, load_tensors, weights_path
 from il_robot.training.compiling import told_compiler
 from il_robot.training.description import Description, read_description
 from il_robot.training.device import check_device
@@ -103,16 +104,7 @@ def load_policy(
     description = read_description(run)
     if rig is not None:
         check_fits(description, rig, run)
-    path = weights_path(run, weights)
-    if weights == "best" and not path.exists() and weights_path(run, "last").exists():
-        raise BadInput(
-            f"{run}: no checkpoint was the best: there were no validation episodes, and in simulation (--rollouts) "
-            "none held; use --weights last"
-        )
-    tensors = load_tensors(path)[0]
-    # First without memory: a damaged configuration may ask for more than there is.
-    with torch.device("meta"):
-        check_fits_network(build(description.network, description.inputs), tensors, path)
+    tensors = read_weights(run, description, weights)
     with (
         told_memory(device, "the policy needs a larger one"),
         told_compiler("or let the policy drive without --compile (launch: compile:=false)")
@@ -120,11 +112,26 @@ def load_policy(
         else nullcontext(),
     ):
         network = build(description.network, description.inputs)
-        fill(network, tensors, path)
+        network.load_state_dict(tensors)
         policy = LoadedPolicy(description, network, device, precision, compile=compile)
         policy.predict(_blank(description))
     policy.reset()
     return policy
+
+
+def read_weights(run: Path, description: Description, weights: WeightsName) -> dict[str, Tensor]:
+    """A run's weights. Raises BadInput when there are none, or damaged or other ones than it describes."""
+    path = weights_path(run, weights)
+    if weights == "best" and not path.exists() and weights_path(run, "last").exists():
+        raise BadInput(
+            f"{run}: no checkpoint was the best: there were no validation episodes, and in simulation (--rollouts) "
+            "none held; use --weights last"
+        )
+    tensors = load_tensors(path)[0]
+    # Without memory: a damaged configuration may ask for more than there is.
+    with torch.device("meta"):
+        check_fits_network(build(description.network, description.inputs), tensors, path)
+    return tensors
 
 
 def check_fits(description: Description, rig: Rig, where: Path) -> None:

@@ -14,7 +14,7 @@ from typing import TypeAlias
 import numpy as np
 import torch
 
-from il_robot.errors import BadInput
+from il_robot.errors import BadInput, IlRobotError
 from il_robot.policies.catalogue import Network
 from il_robot.policies.network import Loss
 from il_robot.stopping import StopRequest
@@ -219,15 +219,23 @@ class Training:
             memorise(average, self._choice.windows)
             cpu_s = clock.cpu_s
             if self._due:
-                self._checked = self._look(average, journal, clock)
+                try:
+                    self._checked = self._look(average, journal, clock)
+                except IlRobotError:  # in simulation, say: what was learned until now is kept all the same
+                    self._keep(average, cpu_s)
+                    raise
                 cpu_s = self._cpu_s
-            save_tensors(weights_path(self._run, "last"), average.state_dict(), {"step": str(self.step)})
-            kept = self._optimiser.tensors() | {"random": torch.get_rng_state()}
-            if self._device.type == "cuda":
-                kept["random_cuda"] = torch.cuda.get_rng_state(self._device)
-            facts = {"step": str(self.step), "loss": repr(self._loss), "averages": self._averages.dumps()}
-            facts |= {"best": json.dumps(self._best), "checked": json.dumps(self._checked), "cpu_s": repr(cpu_s)}
-            save_tensors(weights_path(self._run, "resume"), kept, facts)
+            self._keep(average, cpu_s)
+
+    def _keep(self, average: Network, cpu_s: float) -> None:
+        """What drives, and all that is needed to go on."""
+        save_tensors(weights_path(self._run, "last"), average.state_dict(), {"step": str(self.step)})
+        kept = self._optimiser.tensors() | {"random": torch.get_rng_state()}
+        if self._device.type == "cuda":
+            kept["random_cuda"] = torch.cuda.get_rng_state(self._device)
+        facts = {"step": str(self.step), "loss": repr(self._loss), "averages": self._averages.dumps()}
+        facts |= {"best": json.dumps(self._best), "checked": json.dumps(self._checked), "cpu_s": repr(cpu_s)}
+        save_tensors(weights_path(self._run, "resume"), kept, facts)
 
     def _look(self, average: Network, journal: Journal, clock: Stopwatch) -> tuple[float | None, float | None]:
         """Validation loss and held share of the averaged weights, which are kept where they are the best so far."""

@@ -16,7 +16,7 @@ from il_robot.policies.catalogue import Config, Network, build
 from il_robot.policies.inputs import CameraInput, Inputs
 from il_robot.policies.network import Batch, Remembering
 from il_robot.rig import Arm, Joint, Rig
-from il_robot.training.checkpoint import fill, load_tensors, save_tensors
+from il_robot.training.checkpoint import check_fits_network, load_tensors, save_tensors
 from il_robot.training.description import Data, Description, this_software
 from il_robot.training.loaded_policy import LoadedPolicy
 from il_robot.training.presets import Recipe
@@ -203,12 +203,14 @@ class PolicyContract(ABC):
         path = tmp_path / "weights.safetensors"
         save_tensors(path, network.state_dict(), {})
         other = self.network(inputs, seed=9).eval()
-        fill(other, load_tensors(path)[0], path)
+        tensors = load_tensors(path)[0]
+        check_fits_network(other, tensors, path)
+        other.load_state_dict(tensors)
         assert torch.equal(predicted(network, batch), predicted(other, batch))
 
     def test_weights_of_other_inputs_are_refused(self, tmp_path: Path) -> None:
         with pytest.raises(BadInput, match="does not fit its configuration"):
-            fill(self.network(STATE_ONLY), self.network(ONE_CAMERA).state_dict(), tmp_path)
+            check_fits_network(self.network(STATE_ONLY), self.network(ONE_CAMERA).state_dict(), tmp_path)
 
     @pytest.mark.parametrize("inputs", [STATE_ONLY, ONE_CAMERA], ids=["state", "image"])
     def test_overfits_eight_samples(self, inputs: Inputs) -> None:

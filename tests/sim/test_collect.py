@@ -50,6 +50,16 @@ def test_the_same_seed_collects_the_same_however_many_work(tmp_path: Path, rig: 
     assert not np.array_equal(Episode(runs[0][0]).action[:50], Episode(runs[0][1]).action[:50])
 
 
+def test_a_process_that_fails_leaves_nothing_half_made_of_another(tmp_path: Path, rig: Rig) -> None:
+    blind = with_cameras(rig, ())
+    there = collect(tmp_path, blind, episodes=1).kept
+    with pytest.raises(BadInput, match=f"{there[0]}: there already"):
+        collect(tmp_path, blind, episodes=2, workers=2)
+    left = sorted(path for path in tmp_path.iterdir() if not path.name.startswith("."))
+    assert there[0] in left
+    assert all(Episode(path).complete for path in left)
+
+
 def test_demonstrations_that_do_not_hold_are_thrown_away(
     tmp_path: Path, rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -168,6 +168,26 @@ def test_the_best_checkpoint_is_the_one_that_held_most(dataset: Path, tmp_path: 
     assert losses(tmp_path / "judged") == losses(tmp_path / "alone"), "looking changes nothing"
 
 
+def test_a_judge_that_fails_loses_no_step(dataset: Path, tmp_path: Path) -> None:
+    looked: list[int] = []
+
+    def judge(network: Network) -> Share:
+        looked.append(1)
+        if len(looked) == 3:
+            raise Fault("a process died")
+        return share(1, 10)
+
+    failing = a_training(dataset, tmp_path / "failing", judge=judge)
+    with pytest.raises(Fault, match="a process died"):
+        failing.fit()
+    again = a_training(dataset, tmp_path / "failing", judge=judge)
+    again.resume()
+    assert again.step == failing.step > 2
+    again.fit()
+    a_training(dataset, tmp_path / "alone").fit()
+    assert losses(tmp_path / "failing") == losses(tmp_path / "alone")
+
+
 def test_a_finished_run_trains_on(dataset: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     train("bc", (dataset,), out=run, steps=3, chunk_size=2)
