@@ -15,6 +15,7 @@ from demonstrations import RIG, demonstrations
 from torch import Tensor
 
 from il_robot.episodes.dataset import Dataset
+from il_robot.errors import Fault
 from il_robot.policies.bc import BcConfig
 from il_robot.policies.catalogue import build
 from il_robot.policies.inputs import Inputs
@@ -166,3 +167,11 @@ def test_what_is_no_line_of_numbers_is_left_out(tmp_path: Path) -> None:
     lines = [b'{"step": 1, "loss": "x"}', b'{"step": true}', b"\xff\xfe", b"[1]", b'{"step": 2, "loss": 1.5}', b'{"st']
     (tmp_path / "metrics.jsonl").write_bytes(b"\n".join(lines))
     assert read_metrics(tmp_path) == [{"step": 2, "loss": 1.5}]
+
+
+def test_a_disk_that_fills_up_is_one_line(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, 0)
+    (tmp_path / "metrics.jsonl").unlink()
+    (tmp_path / "metrics.jsonl").symlink_to("/dev/full")
+    with pytest.raises(Fault, match=r"metrics\.jsonl: cannot be written: No space left on device$"):
+        journal.write(step=0, loss=1.0)
