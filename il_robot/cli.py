@@ -126,7 +126,7 @@ def sim_collect(
     if not found.simulated:
         raise BadInput(f"--rig {rig} is a real rig; allowed: a simulated one, such as sim")
     chosen = with_cameras(found, cameras, size)
-    size_of_crew = crew_size(workers, episodes, worth_a_process(chosen.camera_names))
+    size_of_crew = crew_size(workers, episodes, worth_a_process(chosen.cameras))
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         row = bar.add_task("demonstrations", total=episodes)

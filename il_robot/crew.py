@@ -10,7 +10,6 @@ import ctypes
 import multiprocessing
 import os
 import signal
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from multiprocessing import resource_tracker
@@ -82,15 +81,14 @@ class Crew(Generic[Task, Result]):
         if self._workers == 1:
             self._work = self._own.enter_context(self._ready(*self._given))
             return self
-        try:
+        with ExitStack() as undone:
+            undone.push(self.__exit__)
             with StopRequest() as stop, _deaf():
                 for _ in range(self._workers):
                     self._begin_one()
             if stop.asked:
                 raise KeyboardInterrupt
-        except BaseException:
-            self.__exit__(*sys.exc_info())
-            raise
+            undone.pop_all()
         return self
 
     def _begin_one(self) -> None:

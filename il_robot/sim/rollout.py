@@ -19,7 +19,7 @@ Listener: TypeAlias = Callable[[int, Observation, Floats, Milestone], None]
 """Called after each step with its index, what was seen before it, the action sent, and the milestone it led to."""
 
 
-def worth_a_process(cameras: Sequence[str]) -> int:
+def worth_a_process(cameras: Sequence[object]) -> int:
     """Episodes for which it pays to begin another process, which takes seconds to load its libraries: an episode takes
     seconds where images are drawn, else a fraction of one."""
     return 4 if cameras else 25

@@ -56,8 +56,7 @@ def starts_at_once(asked: int | None, starts: int, description: Description, dev
 
     On a GPU each would take memory of its own, so there it is one. Raises BadInput when none was asked for.
     """
-    images = [camera.name for camera in description.inputs.cameras]
-    least = worth_a_process(images) if device == "cpu" else max(1, starts)
+    least = worth_a_process(description.inputs.cameras) if device == "cpu" else max(1, starts)
     return crew_size(asked, starts, least)
 
 

@@ -175,3 +175,12 @@ def test_a_disk_that_fills_up_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "metrics.jsonl").symlink_to("/dev/full")
     with pytest.raises(Fault, match=r"metrics\.jsonl: cannot be written: No space left on device$"):
         journal.write(step=0, loss=1.0)
+
+
+def test_a_disk_too_full_to_go_on_leaves_the_lines_of_before(tmp_path: Path) -> None:
+    line = '{"step": 0, "loss": 1.0}\n'
+    (tmp_path / "metrics.jsonl").write_text(line)
+    (tmp_path / "metrics.jsonl.part").symlink_to("/dev/full")
+    with pytest.raises(Fault, match=r"metrics\.jsonl: cannot be written: No space left on device; the file of before"):
+        Journal(tmp_path, 1)
+    assert (tmp_path / "metrics.jsonl").read_text() == line

@@ -166,12 +166,12 @@ def test_a_checkpoint_that_cannot_be_resumed_is_one_line(dataset: Path, tmp_path
 
 @pytest.mark.parametrize(
     ("name", "target"),
-    [("config.json.part", "/dev/full"), ("metrics.jsonl.part", "/dev/full"), ("curve.png", "/dev/full")],
+    [("config.json.part", "/dev/full"), ("metrics.jsonl.part", "/no/folder"), ("curve.png", "/dev/full")],
 )
 def test_what_cannot_be_written_is_a_fault_in_one_line(dataset: Path, tmp_path: Path, name: str, target: str) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / name).symlink_to(target)
-    with pytest.raises(Fault, match=rf"{name.removesuffix('.part')}: cannot be (saved|written): (No |Invalid)"):
+    with pytest.raises(Fault, match=rf"{name.removesuffix('.part')}: cannot be (saved|written): No "):
         train("bc", (dataset,), out=tmp_path / "run", steps=1, chunk_size=2)
 
 

@@ -2,21 +2,21 @@
 
 Only shapes, types and devices are followed, nothing is computed: a tensor that was made on the CPU in the midst of it
 is an error, as it would be on a GPU. For a process of its own, since the device that it makes up stays registered:
-``python tests/training/elsewhere.py act/gpu bc/tiny`` prints a line for each policy and preset.
+``python tests/policies/elsewhere.py act/gpu bc/tiny`` prints a line for each policy and preset.
 """
 
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import torch
+from policy_contract import HISTORY, random_batch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
 
 from il_robot.policies.catalogue import Network, build
-from il_robot.policies.inputs import CameraInput, Inputs
-from il_robot.policies.network import Batch
 from il_robot.training.augmentation import augmented
 from il_robot.training.presets import PRESETS, Preset
 from il_robot.training.recipe import Augmentation
@@ -24,9 +24,6 @@ from il_robot.training.recipe import Augmentation
 NAME = "elsewhere"
 _setup_privateuseone_for_python_backend(NAME)
 DEVICE = torch.device(NAME)
-
-INPUTS = Inputs(("a", "b", "c"), ("cube",), (CameraInput("high", 96, 128, 2), CameraInput("low", 48, 64)), history=2)
-SIZE = 4
 
 
 def there(tensor: Tensor) -> Tensor:
@@ -43,19 +40,13 @@ def moved(network: Network) -> Network:
     return network
 
 
-def batch(chunk_size: int) -> Batch:
-    images = {camera.name: torch.empty(SIZE, *camera.shape, dtype=torch.uint8) for camera in INPUTS.cameras}
-    action = torch.empty(SIZE, chunk_size, len(INPUTS.joints))
-    absent = torch.empty(SIZE, len(INPUTS.joints), dtype=torch.bool)
-    pad = torch.empty(SIZE, chunk_size, dtype=torch.bool)
-    return Batch(torch.empty(SIZE, INPUTS.state_size), images, action, pad, absent).map(there)
-
-
 def check(preset: Preset) -> None:
-    network = build(preset.network, INPUTS)  # for true, as some look at what they compute while they are built
+    network = build(preset.network, HISTORY)  # for true, as some look at what they compute while they are built
+    batch = random_batch(HISTORY, 4, preset.network.chunk_size)
+    batch = replace(batch, absent_BJ=torch.zeros(4, len(HISTORY.joints), dtype=torch.bool))
     with FakeTensorMode():
         network = moved(network)
-        seen = augmented(batch(preset.network.chunk_size), Augmentation(shift=0.1, hide=0.1))
+        seen = augmented(batch.map(there), Augmentation(shift=0.1, hide=0.1))
         loss = network.loss(seen)
         loss.total.backward()
         made = [loss.total, *loss.parts.values(), network.eval().predict(seen.state_BS, seen.images_BHWC)]
