@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from hardware.findings import Row, Verdict
 from hardware.log_folder import no_place_for_logs
-from il_robot.errors import nearest
+from hardware.ros_domain import LAST_SAFE_DOMAIN, ros_domain
+from il_robot.errors import BadInput, nearest
 
-LAST_DOMAIN, LAST_SAFE_DOMAIN = 232, 101
-"""Beyond the first there are no ports; from 102 to 214 they are those that Linux hands to any program that asks."""
 RANGES = ("LOCALHOST", "SUBNET", "SYSTEM_DEFAULT")
 
 
@@ -26,13 +24,13 @@ def check() -> Iterator[Row]:
     wrong = [row for row in (_domain(), _middleware(), _range(), _fields(), _logs()) if row]
     yield from wrong
     if not wrong:
-        domain, rmw = os.environ.get("ROS_DOMAIN_ID") or "0", os.environ.get("RMW_IMPLEMENTATION") or "default"
+        rmw = os.environ.get("RMW_IMPLEMENTATION") or "default"
         alone = (
             os.environ.get("ROS_AUTOMATIC_DISCOVERY_RANGE") == "LOCALHOST"
             or os.environ.get("ROS_LOCALHOST_ONLY") == "1"
         )
         heard = "by this computer only" if alone else "by every computer of the network in this domain"
-        yield Row("ROS", Verdict.OK, f"domain {domain}, middleware {rmw}, heard {heard}")
+        yield Row("ROS", Verdict.OK, f"domain {ros_domain()}, middleware {rmw}, heard {heard}")
 
 
 def _not_there() -> Row:
@@ -44,15 +42,14 @@ def _not_there() -> Row:
 
 
 def _domain() -> Row | None:
-    given = os.environ.get("ROS_DOMAIN_ID") or "0"
-    number = int(given) if re.fullmatch("[0-9]{1,9}", given) else None
-    if number is not None and number <= LAST_SAFE_DOMAIN:
-        return None
     cure, command = "the same in every terminal:", "export ROS_DOMAIN_ID=0"
-    if number is None or number > LAST_DOMAIN:
-        found = f"ROS_DOMAIN_ID is {given[:20]!r}; allowed: 0 to {LAST_SAFE_DOMAIN}"
-        return Row("ROS", Verdict.FAULT, found, cure, command)
-    found = f"ROS_DOMAIN_ID is {given}: other programs may have its ports; allowed: 0 to {LAST_SAFE_DOMAIN}"
+    try:
+        domain = ros_domain()
+    except BadInput as error:
+        return Row("ROS", Verdict.FAULT, str(error), cure, command)
+    if domain <= LAST_SAFE_DOMAIN:
+        return None
+    found = f"ROS_DOMAIN_ID={domain}: other programs may have its ports; allowed: 0 to {LAST_SAFE_DOMAIN}"
     return Row("ROS", Verdict.WARNING, found, cure, command)
 
 

@@ -7,8 +7,6 @@ computers, and whoever publishes the same topics without being a session, are lo
 
 from __future__ import annotations
 
-import os
-import re
 import socket
 import struct
 import time
@@ -23,6 +21,7 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from calibration.rig_file import load_rig
+from hardware.ros_domain import ros_domain
 from il_robot.errors import BadInput
 from il_robot.rig import Rig
 from il_robot_ros import topics
@@ -33,14 +32,6 @@ LOOK_S = 1.0
 NAMELESS = "_NODE_NAME_UNKNOWN_"
 """What ROS calls a node of which it has only heard a topic."""
 CURE = "end it first, or set another ROS_DOMAIN_ID"
-
-
-def ros_domain() -> int:
-    """The ROS domain of this process. Raises BadInput: DDS counts its ports from the number, and some are too large."""
-    domain = os.environ.get("ROS_DOMAIN_ID") or "0"
-    if not re.fullmatch("[0-9]{1,9}", domain) or int(domain) > 232:
-        raise BadInput(f"ROS_DOMAIN_ID={domain:.20}; allowed: a whole number from 0 to 232")
-    return int(domain)
 
 
 def claim_session(processes: Sequence[Process]) -> socket.socket:

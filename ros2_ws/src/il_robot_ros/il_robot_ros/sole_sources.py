@@ -13,7 +13,7 @@ from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 
-from il_robot_ros.one_session import ros_domain
+from hardware.ros_domain import ros_domain
 
 
 class SoleSources:
