@@ -27,6 +27,19 @@ CAMERAS = {"state": (), "image": ("cam_high",), "cameras": ("cam_high", "cam_low
 
 
 @dataclass(frozen=True)
+class Condition:
+    """What one table is about."""
+
+    style: str
+    """Of the demonstrations."""
+    observation: str
+    """What the policies see."""
+
+    def __str__(self) -> str:
+        return f"{STYLES[self.style]}, {OBSERVATIONS[self.observation]}"
+
+
+@dataclass(frozen=True)
 class Row:
     """A policy, how it is trained and how its chunks are followed."""
 
@@ -68,7 +81,7 @@ ROWS = (
 
 @dataclass(frozen=True)
 class Table:
-    """One table: a style of demonstrations, and what the policies see."""
+    """One table's cells, and how they are computed."""
 
     out: Path
     style: str

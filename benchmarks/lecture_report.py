@@ -9,9 +9,9 @@ from datetime import date
 from functools import cached_property
 from pathlib import Path
 
-from lecture_cells import OBSERVATIONS, ROWS, STYLES, Table
+from lecture_cells import ROWS, Condition
 from lecture_plot import draw, lecture
-from lecture_results import Outcome, Result, by_table
+from lecture_results import Outcome, Result, by_condition
 
 from il_robot.training.intervals import Share
 from il_robot.whole_file import write_whole
@@ -61,10 +61,6 @@ action are as the paper's in the first. None was made weaker.
 """
 
 
-def _named(table: Table) -> str:
-    return f"{STYLES[table.style]}, {OBSERVATIONS[table.observation]}"
-
-
 def _markdown(lines: Iterable[str], first: str) -> Iterator[str]:
     head = f"{first} | touch | lift | transfer | held | held, per seed | CPU min | lecture: transfer"
     yield f"| {head} |"
@@ -73,11 +69,11 @@ def _markdown(lines: Iterable[str], first: str) -> Iterator[str]:
     yield ""
 
 
-def _line(result: Result, table: Table) -> str:
+def _line(result: Result, condition: Condition) -> str:
     per_seed = ", ".join(f"{rate:.0%}" for rate in result.held_per_seed)
     parts = [f"{result.reached(name).rate:.0%}" for name in ("touch", "lift")]
     parts += [_with_interval(result.reached(name)) for name in ("transfer", "held")]
-    told = lecture(table, result.row.name)
+    told = lecture(condition, result.row.name)
     parts += [per_seed, f"{result.cpu_minutes:.1f}", "" if told is None else f"{told}%"]
     return f"| {result.row.name} | {' | '.join(parts)} |"
 
@@ -93,15 +89,15 @@ class Report:
     outcomes: Sequence[Outcome]
 
     @cached_property
-    def results(self) -> dict[Table, list[Result]]:
-        return by_table(self.outcomes)
+    def results(self) -> dict[Condition, list[Result]]:
+        return by_condition(self.outcomes)
 
     def tables(self) -> Iterator[str]:
         """Markdown: a table for each style and observation, then what is compared within ACT."""
-        for table, results in self.results.items():
-            yield f"## {_named(table).capitalize()}\n"
+        for condition, results in self.results.items():
+            yield f"## {str(condition).capitalize()}\n"
             shown = [one for one in results if one.row.name in (*COMPARED, *BEYOND)]
-            yield from _markdown((_line(one, table) for one in shown), "policy")
+            yield from _markdown((_line(one, condition) for one in shown), "policy")
         for title, names in SECTIONS.items():
             lines = list(self._compared(names))
             if lines:
@@ -110,10 +106,10 @@ class Report:
 
     def _compared(self, names: Sequence[str]) -> Iterator[str]:
         """The lines of these rows, of every table that has more than one of them."""
-        for table, results in self.results.items():
+        for condition, results in self.results.items():
             found = {one.row.name: one for one in results if one.row.name in names}
             if len(found) > 1:
-                yield from (f"| {_named(table)} {_line(found[name], table)}" for name in names if name in found)
+                yield from (f"| {condition} {_line(found[name], condition)}" for name in names if name in found)
 
     def head(self, file: Path) -> Iterator[str]:
         seeds = max(len(one.held_per_seed) for rows in self.results.values() for one in rows)
@@ -134,10 +130,10 @@ class Report:
 
     def _commands(self, file: Path) -> Iterator[str]:
         """Those that make what is here: one for each table, with the rows that it has."""
-        for number, (table, found) in enumerate(self.results.items()):
+        for number, (condition, found) in enumerate(self.results.items()):
             rows = [one.row.name for one in found]
             seeds = sorted({seed for one in found for outcome in one.outcomes for seed in outcome.seeds})
-            words = ["--out", "lecture", "--styles", table.style, "--observations", table.observation]
+            words = ["--out", "lecture", "--styles", condition.style, "--observations", condition.observation]
             words += ["--seeds", *map(str, seeds)]
             words += ["--rows", *rows] if len(rows) < len(ROWS) else []
             words += ["--write", f"docs/{file.name}"] if number == len(self.results) - 1 else []

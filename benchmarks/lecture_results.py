@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import mujoco
-from lecture_cells import OBSERVATIONS, ROWS, STYLES, Row, Table
+from lecture_cells import OBSERVATIONS, ROWS, STYLES, Condition, Row, Table
 
 from il_robot.training.description import read_description
 from il_robot.training.intervals import Share, share
@@ -105,15 +105,15 @@ def computed(out: Path, seeds: Sequence[int], starts: int) -> Iterator[Outcome]:
                 )
 
 
-def by_table(outcomes: Sequence[Outcome]) -> dict[Table, list[Result]]:
-    """Table -> its rows, in the order of the styles, observations and rows."""
-    tables: dict[Table, list[Result]] = {}
+def by_condition(outcomes: Sequence[Outcome]) -> dict[Condition, list[Result]]:
+    """What a table is about -> its rows, in the order of the styles, observations and rows."""
+    tables: dict[Condition, list[Result]] = {}
     rows = {row.name: row for row in ROWS}
     grouped: dict[tuple[str, str, str], list[Outcome]] = {}
     for one in _in_order(outcomes):
         grouped.setdefault(_place(one), []).append(one)
     for (style, observation, row), told in grouped.items():
-        tables.setdefault(Table(Path(), style, observation), []).append(Result(rows[row], told))
+        tables.setdefault(Condition(style, observation), []).append(Result(rows[row], told))
     return tables
 
 

@@ -53,21 +53,24 @@ def main() -> None:
     parser.add_argument("--observations", nargs="+", choices=OBSERVATIONS, default=["state"])
     parser.add_argument("--rows", nargs="+", choices=names, default=names, metavar="ROW", help=", ".join(names))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--demonstrations", type=int, default=50)
+    parser.add_argument("--demonstrations", type=int, help="of each style, to try the table out (default: 50)")
     parser.add_argument("--starts", type=int, default=50)
     parser.add_argument("--steps", type=int, help="of each training, to try the table out (default: the preset's)")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     given = parser.parse_args()
-    if given.steps and given.write:
-        parser.error("--steps is for trying the table out; allowed with --write: the presets' steps")
+    if given.write and (given.steps or given.demonstrations):
+        tried = "--steps" if given.steps else "--demonstrations"
+        parser.error(
+            f"{tried} is for trying the table out; allowed with --write: 50 demonstrations, the presets' steps"
+        )
     if not given.only_write:
         with Progress(TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn()) as bar:
             for style in given.styles:
                 for observation in given.observations:
                     workers = max(1, (os.cpu_count() or 1) // given.jobs)
                     table = Table(given.out, style, observation, given.device, given.steps, workers)
-                    table.collect(given.demonstrations)
+                    table.collect(given.demonstrations or 50)
                     rows = [row for row in ROWS if row.name in given.rows]
                     fill(table, rows, given.seeds, given.starts, given.jobs, bar)
     outcomes = list(computed(given.out, given.seeds, given.starts))

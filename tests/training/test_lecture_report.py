@@ -76,8 +76,11 @@ def test_a_cell_is_computed_once(tmp_path: Path) -> None:
     again = subprocess.run([*words, *sizes], capture_output=True, text=True, check=True)
     assert again.stdout.splitlines()[-3:] == first.stdout.splitlines()[-3:]
     assert told.stat().st_mtime_ns == written_ns
-    refused = subprocess.run([*words, *sizes, "--write", "x.md"], capture_output=True, text=True, check=False)
-    assert (refused.returncode, "presets' steps" in refused.stderr) == (2, True)
+    for trial in ("--steps", "--demonstrations"):
+        asked = [*words, trial, "1", "--write", "x.md"]
+        refused = subprocess.run(asked, capture_output=True, text=True, check=False)
+        assert refused.returncode == 2
+        assert f"error: {trial} is for trying out; allowed with --write: 50 dem" in refused.stderr
 
 
 def test_cells_keep_their_folders(lecture: Callable[[str], ModuleType]) -> None:
@@ -108,7 +111,7 @@ def test_outcomes_of_another_day_are_added_to_what_is_kept(
     new = [outcome(module, seeds=(1,)), outcome(module, seeds=(2,), transfer=4, held=(3,), cpu_minutes=4.5)]
     both = module.added(kept, new)
     assert both == [*kept, new[1]], "seed 1 is told already"
-    ((_, (act, flow)),) = module.by_table(both).items()
+    ((_, (act, flow)),) = module.by_condition(both).items()
     assert (act.reached("transfer").count, act.reached("transfer").of) == (19, 30)
     assert act.held_per_seed == [0.8, 0.6, 0.3]
     assert act.cpu_minutes == 2.5
