@@ -61,9 +61,7 @@ def main() -> None:
     given = parser.parse_args()
     if given.write and (given.steps or given.demonstrations):
         tried = "--steps" if given.steps else "--demonstrations"
-        parser.error(
-            f"{tried} is for trying the table out; allowed with --write: 50 demonstrations, the presets' steps"
-        )
+        parser.error(f"{tried} is for trying out; allowed with --write: 50 demonstrations, the presets' steps")
     if not given.only_write:
         with Progress(TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn()) as bar:
             for style in given.styles:
@@ -77,6 +75,8 @@ def main() -> None:
     if given.write:
         kept = given.write.with_suffix(".jsonl")
         outcomes = added(read_outcomes(kept), outcomes)
+        if not outcomes:
+            parser.error(f"no cell is done in {given.out}, and {kept} tells of none: nothing to write")
         write_outcomes(kept, outcomes)
     report = Report(outcomes)
     if given.write:

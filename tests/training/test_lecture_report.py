@@ -83,6 +83,14 @@ def test_a_cell_is_computed_once(tmp_path: Path) -> None:
         assert f"error: {trial} is for trying out; allowed with --write: 50 dem" in refused.stderr
 
 
+def test_without_an_outcome_nothing_is_written(tmp_path: Path) -> None:
+    script = Path(__file__).parents[2] / "benchmarks" / "lecture_table.py"
+    words = [sys.executable, str(script), "--out", "no/folder", "--only-write", "--write", str(tmp_path / "x.md")]
+    refused = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (refused.returncode, "error: no cell is done in no/folder, and" in refused.stderr) == (2, True)
+    assert not list(tmp_path.iterdir())
+
+
 def test_cells_keep_their_folders(lecture: Callable[[str], ModuleType]) -> None:
     cells = lecture("cells")
     table = cells.Table(Path("lecture"), "timed", "image")
