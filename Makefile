@@ -32,7 +32,7 @@ venv: $(INSTALLED)
 $(INSTALLED): pyproject.toml constraints.txt
 	sh .ci/system-libraries
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[ros,dev,convert,view]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[ros,dev,convert,view,tensorboard]'
 	touch $@
 
 ros: $(INSTALLED)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
+from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Any, Self
 
@@ -13,12 +15,14 @@ from il_robot.leaving import stop_signals
 class StopRequest:
     """While entered, the first Ctrl-C, SIGTERM or SIGHUP only sets :attr:`asked`; a second Ctrl-C interrupts at once.
 
-    ``also`` are signals that ask so, too. Where SIGHUP is ignored (``nohup``) it stays so.
+    ``also`` are signals that ask so, too. Where SIGHUP is ignored (``nohup``) it stays so. ``answer`` is a line for
+    who asked, where it may take a while until the loop hears of it.
     """
 
-    def __init__(self, *also: signal.Signals) -> None:
+    def __init__(self, *also: signal.Signals, answer: str = "") -> None:
         self.asked = False
         self._also = also
+        self._answer = answer
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
@@ -34,4 +38,7 @@ class StopRequest:
     def _ask(self, number: int, frame: FrameType | None) -> None:
         if self.asked and number == signal.SIGINT:
             raise KeyboardInterrupt
+        if self._answer and not self.asked:
+            with suppress(OSError):  # of a terminal that was closed
+                os.write(2, f"\n{self._answer}\n".encode())  # print may be half-way through another line right now
         self.asked = True

@@ -26,6 +26,26 @@ def test_a_second_ctrl_c_interrupts_at_once() -> None:
             os.kill(os.getpid(), signal.SIGINT)
 
 
+def test_who_asks_is_answered_once(capfd: pytest.CaptureFixture[str]) -> None:
+    with StopRequest(answer="stopping") as stop:
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert stop.asked
+    assert capfd.readouterr().err == "\nstopping\n"
+
+
+def test_a_closed_terminal_is_not_answered() -> None:
+    kept = os.dup(2)
+    os.close(2)
+    try:
+        with StopRequest(answer="stopping") as stop:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert stop.asked
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
 def test_under_nohup_a_closed_terminal_is_no_matter() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from il_robot.screen import for_screen
 from il_robot.training.checkpoint import weights_path
-from il_robot.training.loop import Progress, Result
+from il_robot.training.progress import Progress, Result
 
 
 class _TimeLeft(TimeRemainingColumn):
@@ -40,6 +40,8 @@ def say(console: Console, line: str) -> None:
 
 def note(progress: Progress) -> str:
     """Beside the bar."""
+    if progress.saving:
+        return f"loss {progress.loss:.3g}, validates and saves"
     digits = 1 if progress.steps_per_s < 100 else 0
     return f"loss {progress.loss:.3g}, {progress.steps_per_s:.{digits}f} steps/s, wait {progress.waiting:.0%}"
 

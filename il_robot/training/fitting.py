@@ -27,9 +27,10 @@ from il_robot.training.divergence import Diverged
 from il_robot.training.frames import Frames
 from il_robot.training.images import decode_images
 from il_robot.training.judge import simulated_judge
-from il_robot.training.loop import Judge, Result, Training
+from il_robot.training.loop import Judge, Training
 from il_robot.training.memory import keep_freed_memory, told_memory
 from il_robot.training.one_writer import only_writer
+from il_robot.training.progress import Result
 from il_robot.training.recipe import Recipe
 from il_robot.training.tensorboard import Board
 from il_robot.training.windows import Rows, Windows, gather
@@ -68,7 +69,7 @@ class Fitting:
                 training.resume()
             if self.world.first:
                 write_description(out, description)
-            board = Board(out, training.step) if self.tensorboard and self.world.first else None
+            board = Board(out) if self.tensorboard and self.world.first else None
             stack.enter_context(closing(board) if board is not None else nullcontext())
             first = "compiles first" if recipe.compile else ""
             task = bar.add_task(description.policy, total=recipe.steps, completed=training.step, note=first)

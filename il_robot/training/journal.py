@@ -30,14 +30,16 @@ class Journal:
     """Appends to ``metrics.jsonl`` of a run."""
 
     def __init__(self, run: Path, resumed_at: int, listener: Listener | None = None) -> None:
-        """Goes on after ``resumed_at`` steps; lines of what came later, in a run that was cut short, are dropped."""
+        """Goes on after ``resumed_at`` steps; lines of what came later, in a run that was cut short, are dropped.
+
+        ``listener`` hears first what is kept: it may not have been there when that was written.
+        """
         self._path = run / METRICS
         self._listener = listener
         kept = [line for line in read_metrics(run) if steps_done(line) <= resumed_at]
         self._begin(kept)
         if listener is not None:
-            # What it heard of this step before is no longer shown: see il_robot.training.tensorboard.
-            for line in (line for line in kept if line["step"] == resumed_at):
+            for line in kept:
                 listener.hear(line)
 
     def write(self, **values: float) -> None:

@@ -7,13 +7,13 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 import torch
 
+from il_robot.counted import counted
 from il_robot.errors import BadInput, IlRobotError
 from il_robot.policies.catalogue import Network
 from il_robot.policies.network import Loss
@@ -26,6 +26,7 @@ from il_robot.training.intervals import Share
 from il_robot.training.journal import CURVE, Averages, Journal, Listener, read_metrics
 from il_robot.training.loader import Choice, batches
 from il_robot.training.optimiser import Optimiser, learning_rate
+from il_robot.training.progress import Progress, Result
 from il_robot.training.recipe import Recipe
 from il_robot.training.stopwatch import Stopwatch
 from il_robot.training.study import memorise, prepare
@@ -37,38 +38,10 @@ SAVES = 10
 LOGS = 200
 """Times per run that a line is written to ``metrics.jsonl``."""
 
+_STOPPING = "stopping: what was begun is ended and saved; Ctrl-C again ends at once, without what is new"
+
 Judge: TypeAlias = Callable[[Network], Share]
 """Drives a network in simulation; the share of fresh starts at whose end the task was held."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far training is; told after every step."""
-
-    step: int
-    """Steps done."""
-    loss: float
-    """Of the newest line of ``metrics.jsonl``."""
-    steps_per_s: float
-    """Of this session, without its first step and the time that saves took."""
-    waiting: float
-    """Share of that time spent on getting data rather than on learning."""
-
-
-@dataclass(frozen=True)
-class Result:
-    step: int
-    """Steps done."""
-    loss: float
-    """Of the newest line of ``metrics.jsonl``: the mean over its steps. NaN when no step was left to do."""
-    validation: float | None
-    held: float | None
-    """Share of simulated starts that held at the end; None where nobody looked."""
-    cpu_s: float
-    """Of the newest line of ``metrics.jsonl``: CPU time in the loop, all threads of this process, saves included, with
-    that of the sessions before it was resumed."""
-    stopped: bool
-    """Somebody asked it to stop before the last step."""
 
 
 class Training:
@@ -132,10 +105,21 @@ class Training:
             validation, held = json.loads(facts.get("checked", "[null, null]"))
             self._saved, self._checked = self.step, (validation, held)
             self._averages.loads(facts["averages"])
+            parts = int(facts.get("parts", self._parts))
             if self.step < 0:
                 raise ValueError(f"step {self.step}")
         except (KeyError, ValueError, RuntimeError, TypeError) as error:
             raise BadInput(f"{path}: not what a run saves to go on: {error}") from None
+        if parts != self._parts:
+            raise BadInput(
+                f"{self._run}: began with a batch in {counted(parts, 'part')}, now {self._parts}: other noise; "
+                "allowed: as many processes times --accumulate as then"
+            )
+
+    @property
+    def _parts(self) -> int:
+        """Of a batch, of all processes; each draws its own noise."""
+        return self._recipe.accumulate * self._world.size
 
     def fit(self, tell: Callable[[Progress], None] = lambda progress: None, listener: Listener | None = None) -> Result:
         """Trains until the recipe's last step, or until Ctrl-C, SIGTERM or SIGHUP; saves in either case.
@@ -147,7 +131,7 @@ class Training:
         clock, last = Stopwatch(self._cpu_s), self._recipe.steps
         made = batches(self._choice, self.step, last, self._recipe.workers, self._device.type == "cuda")
         stopped = False
-        with StopRequest() as stop, closing(made):
+        with StopRequest(answer=_STOPPING if self._world.first else "") as stop, closing(made):
             while self.step < last and not (stopped or (self._world.size == 1 and stop.asked)):
                 since = time.perf_counter()
                 batch = next(made).to(self._device)
@@ -159,8 +143,9 @@ class Training:
                 self._averages.add(values)
                 self._log(journal, clock)
                 self.step += 1
-                tell(Progress(self.step, self._loss, clock.steps_per_s, clock.waiting))
-                if self._due:
+                progress = Progress(self.step, self._loss, clock.steps_per_s, clock.waiting, saving=self._due)
+                tell(progress)
+                if progress.saving:
                     self._save(journal, clock)
             if self.step != self._saved:
                 self._save(journal, clock)
@@ -234,6 +219,7 @@ class Training:
         if self._device.type == "cuda":
             kept["random_cuda"] = torch.cuda.get_rng_state(self._device)
         facts = {"step": str(self.step), "loss": repr(self._loss), "averages": self._averages.dumps()}
+        facts |= {"parts": str(self._parts)}
         facts |= {"best": json.dumps(self._best), "checked": json.dumps(self._checked), "cpu_s": repr(cpu_s)}
         save_tensors(weights_path(self._run, "resume"), kept, facts)
 

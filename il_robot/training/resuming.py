@@ -17,8 +17,8 @@ from il_robot.training.plan import Changes
 from il_robot.training.settings import changed, settings_of, short_names, written
 
 STEPS = "recipe.steps"
-FREE = (STEPS, "recipe.threads", "recipe.workers")
-"""What may be another from one part of a run to the next; steps only more."""
+FREE = (STEPS, "recipe.threads", "recipe.workers", "recipe.accumulate")
+"""What may be another from one part of a run to the next; steps only more, and accumulate with fewer processes."""
 
 
 def resumed(run: Path, policy: PolicyName, changes: Changes, demonstrations: Demonstrations) -> Description:
@@ -56,7 +56,7 @@ def _check_settings(run: Path, description: Description, changes: Changes) -> No
             name, here, there = short_names(has)[path], written(has[path]) or "none", written(value) or "none"
             raise BadInput(
                 f"{run}: began with {name} {here}, not {there}: --resume goes on with the run's own configuration; "
-                "only --steps may grow, and --device, --threads and --workers be others"
+                "only --steps may grow, and --device, --threads, --workers and --tensorboard be others"
             )
 
 

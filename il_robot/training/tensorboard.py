@@ -23,15 +23,15 @@ def check_tensorboard() -> None:
 class Board:
     """A :class:`il_robot.training.journal.Listener` that writes event files into the run's folder."""
 
-    def __init__(self, run: Path, resumed_at: int) -> None:
-        """What an earlier part of the run wrote of step ``resumed_at`` and later is no longer shown.
+    def __init__(self, run: Path) -> None:
+        """It is to hear the run from its first line: what earlier parts of the run wrote is no longer shown.
 
         :func:`check_tensorboard` tells beforehand when TensorBoard is not installed.
         """
         from torch.utils.tensorboard import SummaryWriter
 
         self._folder = run / FOLDER
-        self._writer = SummaryWriter(str(self._folder), purge_step=resumed_at or None)
+        self._writer = SummaryWriter(str(self._folder), purge_step=0)
         self._before = threading.excepthook
         threading.excepthook = self._unless_of_the_disk
 

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from il_robot.policies.catalogue import CONFIGS
 from il_robot.training.display import note, progress_bar
-from il_robot.training.loop import Progress
+from il_robot.training.progress import Progress
 
 
 @pytest.mark.parametrize("policy", CONFIGS)
@@ -24,3 +24,7 @@ def test_all_of_the_progress_fits_80_columns(policy: str) -> None:
     (line,) = page.file.getvalue().splitlines()
     for part in (policy, "999999/1000000", "loss 0.00123, 1235 steps/s, wait 100%", " left"):
         assert part in line
+
+
+def test_a_save_is_told_while_it_lasts() -> None:
+    assert note(Progress(3, 0.5, 10.0, 0.0, saving=True)) == "loss 0.5, validates and saves"

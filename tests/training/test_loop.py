@@ -28,8 +28,9 @@ from il_robot.training.frames import Frames
 from il_robot.training.images import decode_images
 from il_robot.training.intervals import Share, share
 from il_robot.training.journal import read_metrics
-from il_robot.training.loop import Progress, Training
+from il_robot.training.loop import Training
 from il_robot.training.memory import told_memory
+from il_robot.training.progress import Progress
 from il_robot.training.recipe import Augmentation, Recipe
 from il_robot.training.statistics import Statistics
 from il_robot.training.train import Computing, train
@@ -134,6 +135,10 @@ def test_two_processes_learn_what_one_learns_from_the_same_batch(dataset: Path, 
     weights = [load_tensors(weights_path(run, "last"))[0] for run in (one, tmp_path / "two")]
     for name, tensor in weights[0].items():
         torch.testing.assert_close(weights[1][name], tensor, atol=1e-5, rtol=1e-4)
+    go_on = {"out": tmp_path / "two", "resume": True, "steps": 5}
+    with pytest.raises(BadInput, match="two: began with a batch in 2 parts, now 1: other noise"):
+        train("act", (dataset,), **go_on)  # type: ignore[arg-type]
+    assert train("act", (dataset,), computing=Computing(accumulate=2), **go_on).step == 5  # type: ignore[arg-type]
 
 
 def test_a_line_tells_of_all_its_steps_and_is_what_is_printed(

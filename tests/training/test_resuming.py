@@ -80,7 +80,7 @@ def test_copied_data_is_the_same_data(folder: Path) -> None:
         (["--history", "2"], "began with history 1, not 2"),
         (["--batch", "24"], "began with batch 12, not 24"),
         (["--colour", "0.5"], "began with augmentation.colour 0.0, not 0.5"),
-        (["--accumulate", "3"], "began with accumulate 1, not 3"),
+        (["--accumulate", "3"], "began with a batch in 1 part, now 3: other noise"),
         (["--steps", "0"], "--steps 0: the run has 2; --resume can only add some"),
         (["--threads", "-3"], "threads=-3; allowed: 0 to 1024"),
     ],

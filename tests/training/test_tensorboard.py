@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import resource
 from pathlib import Path
+from typing import Any
 
 import pytest
 from demonstrations import demonstrations
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from il_robot.errors import Fault
 from il_robot.training.journal import read_metrics
 from il_robot.training.tensorboard import Board
 from il_robot.training.train import train
 
-pytest.importorskip("tensorboard")
 
-
-def test_its_curves_are_those_of_the_metrics_also_after_a_resume(tmp_path: Path) -> None:
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    demonstrations(tmp_path / "data", episodes=2, steps=8)
-    small = {"batch": 2, "chunk_size": 2, "set": (("hidden=8",),), "out": tmp_path / "run", "tensorboard": True}
-    train("bc", (tmp_path / "data",), steps=3, **small)  # type: ignore[arg-type]
-    train("bc", (tmp_path / "data",), steps=5, resume=True, **small)  # type: ignore[arg-type]
+@pytest.mark.parametrize("told", [(True, True), (False, True), (True, False, True)], ids=str)
+def test_its_curves_are_those_of_the_metrics_also_after_a_resume(tmp_path: Path, told: tuple[bool, ...]) -> None:
+    """Also where a part of the run was not to tell it."""
+    data = demonstrations(tmp_path / "data", episodes=2, steps=8)
+    small: dict[str, Any] = {"batch": 2, "chunk_size": 2, "set": (("hidden=8",),), "out": tmp_path / "run"}
+    for part, tensorboard in enumerate(told):
+        train("bc", (data,), steps=3 + 2 * part, resume=part > 0, tensorboard=tensorboard, **small)
     shown = EventAccumulator(str(tmp_path / "run" / "tensorboard"))
     shown.Reload()
     lines = read_metrics(tmp_path / "run")
@@ -34,7 +34,7 @@ def test_its_curves_are_those_of_the_metrics_also_after_a_resume(tmp_path: Path)
 
 def test_a_full_disk_is_one_line(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    board = Board(tmp_path, 0)
+    board = Board(tmp_path)
     for step in range(200):
         board.hear({"step": step, "loss": 1.0})
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
