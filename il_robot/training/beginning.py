@@ -82,7 +82,7 @@ def _warm_up(description: Description) -> str | None:
     """Where the steps are too few for the preset's warm-up: how long it is instead."""
     recipe, preset = description.recipe, description.preset
     usual = next((PRESETS[key].recipe.warm_up for key in PRESETS if key == (description.policy, preset)), None)
-    if usual is None or recipe.warm_up >= usual:
+    if usual is None or recipe.warm_up >= usual or recipe.warm_up != recipe.steps // 10:  # that one was asked for
         return None
     return (
         f"warm-up: {recipe.warm_up} of {counted(recipe.steps, 'step')} instead of the {usual} of preset {preset}, "

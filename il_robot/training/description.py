@@ -22,6 +22,7 @@ from il_robot.errors import BadInput, nearest
 from il_robot.policies.catalogue import CONFIGS, Config
 from il_robot.policies.inputs import Inputs
 from il_robot.rig import Arm, Camera, Joint, Rig
+from il_robot.training.damaged import told_to_prune
 from il_robot.training.recipe import Recipe
 from il_robot.training.statistics import Statistics
 from il_robot.types import Floats
@@ -192,16 +193,21 @@ def rig_of(episodes: Sequence[Episode]) -> Rig:
 
 def _usual_start(episodes: Sequence[Episode]) -> Floats:
     """(J,) the median of where the joints were first heard of, in each episode."""
-    first_EJ = np.full((len(episodes), len(episodes[0].info.joint_names)), np.nan, np.float32)
-    for first_J, episode in zip(first_EJ, episodes, strict=True):
-        for j, known in enumerate(np.isfinite(episode.qpos).T):
-            if known.any():
-                first_J[j] = episode.qpos[known.argmax(), j]
+    first_EJ = np.stack([_first_heard(episode) for episode in episodes])
     for name, values_E in zip(episodes[0].info.joint_names, first_EJ.T, strict=True):
         if np.isnan(values_E).all():
             raise BadInput(f"{episodes[0].path}: the position of joint {name} is known in no step of any episode")
     start_J: Floats = np.nanmedian(first_EJ, axis=0)
     return start_J
+
+
+@told_to_prune()
+def _first_heard(episode: Episode) -> Floats:
+    """(J,) the first position of each joint that is known; NaN where none is."""
+    qpos_TJ = np.asarray(episode.qpos, np.float32)
+    known_TJ = np.isfinite(qpos_TJ)
+    first_J: Floats = np.where(known_TJ.any(0), qpos_TJ[known_TJ.argmax(0), np.arange(qpos_TJ.shape[1])], np.nan)
+    return first_J
 
 
 def _arm(info: EpisodeInfo, follower: str, start_J: Any) -> Arm:

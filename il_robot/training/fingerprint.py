@@ -10,10 +10,12 @@ from il_robot.episodes.reader import Episode
 from il_robot.episodes.shard import read_index, shard_path
 from il_robot.policies.inputs import Inputs
 from il_robot.training.alignment import cameras_of
+from il_robot.training.damaged import told_to_prune
 
 _LEARNED_FROM = ("observations/qpos", "action", "control/mode", "control/intervention", "control/valid")
 
 
+@told_to_prune()
 def fingerprint(episode: Episode, inputs: Inputs) -> str:
     """The checksum of an episode's joints, rate, positions, actions and object poses, of who drove, and of the sizes
     of the frames that a policy with ``inputs`` looks at.

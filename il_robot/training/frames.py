@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from il_robot.episodes.layout import Validity
 from il_robot.episodes.reader import Episode
 from il_robot.policies.inputs import CameraInput, image_of
+from il_robot.training.damaged import told_to_prune
 from il_robot.types import Image
 
 
@@ -32,6 +33,7 @@ class Frames:
             self._decode(self._episodes[number], row - int(self._first[number]), image)
         return images.reshape(*rows.shape, *images.shape[1:])
 
+    @told_to_prune()
     def _decode(self, episode: Episode, t: int, out: Image) -> None:
         camera = self._camera
         if not has_frame(episode, camera.name, t):

@@ -17,6 +17,7 @@ from il_robot.episodes.layout import Validity
 from il_robot.episodes.reader import Episode
 from il_robot.errors import Fault
 from il_robot.policies.inputs import CameraInput, image_of
+from il_robot.training.damaged import told_to_prune
 from il_robot.types import Image
 
 
@@ -41,9 +42,10 @@ def decode_images(
             if camera.name not in episode.info.camera_names:
                 continue
             out = images[camera.name][offsets[number] :]
-            for t in np.flatnonzero(episode.validity(camera.name) != Validity.MISSING):
-                out[t] = image_of(episode.image(camera.name, int(t)), camera)
-                frames += 1
+            with told_to_prune():
+                for t in np.flatnonzero(episode.validity(camera.name) != Validity.MISSING):
+                    out[t] = image_of(episode.image(camera.name, int(t)), camera)
+                    frames += 1
         return frames
 
     with ThreadPoolExecutor(threads) as pool:

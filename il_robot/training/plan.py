@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from il_robot.counted import counted
@@ -16,7 +16,7 @@ from il_robot.training.demonstrations import Demonstrations
 from il_robot.training.description import Data, Description, this_software
 from il_robot.training.fingerprint import fingerprint
 from il_robot.training.presets import PRESETS, Preset, PresetName
-from il_robot.training.recipe import Recipe
+from il_robot.training.recipe import Augmentation, Recipe
 from il_robot.training.settings import changed
 from il_robot.training.statistics import Statistics
 from il_robot.training.windows import check_chunk, gather
@@ -56,6 +56,8 @@ def described(policy: PolicyName, changes: Changes, demonstrations: Demonstratio
     recipe = _in_time(recipe, asked="recipe.warm_up" in changes.settings)
     rig = demonstrations.rig()
     inputs = _inputs(preset, rig, changes)
+    if not inputs.cameras:
+        recipe = _without_images(recipe, changes.settings)
     if not demonstrations.weights:
         for episode in (*demonstrations.train, *demonstrations.validation):
             check_complete(episode, inputs)
@@ -97,6 +99,15 @@ def _in_time(recipe: Recipe, *, asked: bool) -> Recipe:
             f"allowed: 0 to {recipe.steps - 1}"
         )
     return recipe
+
+
+def _without_images(recipe: Recipe, asked: Mapping[str, Any]) -> Recipe:
+    """There is nothing to move or colour, and hiding the state would hide all. Raises BadInput when it is ``asked``."""
+    for name in asdict(Augmentation()):
+        if asked.get(f"recipe.augmentation.{name}"):
+            share = asked[f"recipe.augmentation.{name}"]
+            raise BadInput(f"{name} {share}: the policy looks at no camera; name some with --cameras")
+    return replace(recipe, augmentation=Augmentation())
 
 
 def _inputs(preset: Preset, rig: Rig, changes: Changes) -> Inputs:

@@ -15,7 +15,8 @@ def actions_of(episode: Episode) -> Floats:
     action_TJ = np.asarray(episode.action, np.float32)
     bad = np.flatnonzero(~np.isfinite(action_TJ).all(-1))
     if len(bad):
-        raise BadInput(f"{episode.path}: step {bad[0]}: the action holds a value that is not finite")
+        joint = episode.info.joint_names[int(np.flatnonzero(~np.isfinite(action_TJ[bad[0]]))[0])]
+        raise BadInput(f"{episode.path}: step {bad[0]}: the action of {joint} is not finite")
     _refuse_wild(episode, "action", action_TJ)
     return action_TJ
 
@@ -35,7 +36,7 @@ def poses_of(episode: Episode, name: str) -> Floats:
         numbers = " ".join(f"{number:.4g}" for number in pose_T7[bad[0]])
         raise BadInput(
             f"{episode.path}: step {bad[0]}: the pose of {name} is {numbers}, which is no place on a table or no "
-            "rotation; prune the episode (il-robot dataset validate tells of all)"
+            "rotation"
         )
     return pose_T7
 
@@ -51,5 +52,5 @@ def _refuse_wild(episode: Episode, array: str, values_TJ: Floats) -> None:
         joint = episode.info.joints[j]
         raise BadInput(
             f"{episode.path}: step {t}: {array} of {joint.name} is {values_TJ[t, j]:.4g} {joint.unit}, its limits are "
-            f"{joint.lower:.4g} to {joint.upper:.4g}; prune the episode (il-robot dataset validate tells of all)"
+            f"{joint.lower:.4g} to {joint.upper:.4g}"
         )

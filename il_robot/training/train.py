@@ -16,9 +16,9 @@ from il_robot.training.description import LARGEST_SEED
 from il_robot.training.device import check_device
 from il_robot.training.distributed import joined
 from il_robot.training.fitting import Fitting
-from il_robot.training.loop import Result
 from il_robot.training.plan import FIRST_PRESET, Changes, preset_of
 from il_robot.training.presets import PresetName
+from il_robot.training.progress import Result
 from il_robot.training.recipe import Precision
 from il_robot.training.runs import compare
 from il_robot.training.settings import read_settings, settings_of, short_names
@@ -30,6 +30,8 @@ _HINT = "(default: the preset's)"
 _NUMBER = tyro.conf.arg(help_behavior_hint=_HINT, metavar="INT")
 _REAL = tyro.conf.arg(help_behavior_hint=_HINT, metavar="FLOAT")
 _SETTINGS = tyro.conf.arg(help_behavior_hint="", metavar="[NAME=VALUE[,VALUE ...] ...]")
+_WEIGHTS = tyro.conf.arg(help_behavior_hint="", metavar="FLOAT [FLOAT ...]")
+_SEEDS = tyro.conf.arg(help_behavior_hint="", metavar="INT [INT ...]")
 _FROM_ZERO = tyro.conf.arg(help_behavior_hint="(default: 0)", metavar="INT")
 _PRESET = tyro.conf.arg(
     help_behavior_hint=f"(default: {FIRST_PRESET})", metavar=f"{{{','.join(get_args(PresetName))}}}"
@@ -82,11 +84,11 @@ def train(
     history: Annotated[int | None, _NUMBER] = None,
     cameras: Annotated[tuple[str, ...] | None, _NAMES] = None,
     size: Annotated[tuple[int, int] | None, _SIZE] = None,
-    weights: Annotated[tuple[float, ...], tyro.conf.arg(help_behavior_hint="", metavar="[FLOAT ...]")] = (),
+    weights: Annotated[tuple[float, ...] | None, _WEIGHTS] = None,
     set: Annotated[tuple[tuple[str, ...], ...], tyro.conf.UseAppendAction, _SETTINGS] = (),
     imagenet: Path | None = None,
     seed: Annotated[int | None, _FROM_ZERO] = None,
-    seeds: Annotated[tuple[int, ...], tyro.conf.arg(help_behavior_hint="", metavar="[INT ...]")] = (),
+    seeds: Annotated[tuple[int, ...] | None, _SEEDS] = None,
     rollouts: Annotated[int | None, _FROM_ZERO] = None,
     tensorboard: bool = False,
     resume: bool = False,
@@ -138,11 +140,11 @@ def train(
     check_device(computing.device)
     if tensorboard:
         check_tensorboard()
-    for option, one in (("--seed", seed or 0), *(("--seeds", one) for one in seeds)):
-        if not 0 <= one <= LARGEST_SEED:
-            raise BadInput(f"{option} {one}; allowed: 0 to {LARGEST_SEED}")
-    if twice := [one for one in seeds if seeds.count(one) > 1]:
-        raise BadInput(f"--seeds {' '.join(map(str, seeds))}: {twice[0]} is named twice; name each seed once")
+    for option, told in (("--weights", weights), ("--seeds", seeds), *(("--set", words) for words in set)):
+        if told == ():
+            raise BadInput(f"{option}: nothing follows; allowed: one or more")
+    weights, seeds = weights or (), seeds or ()
+    _check_seeds(seed, seeds)
     options: dict[str, Any] = {"network.chunk_size": chunk_size, "recipe.steps": steps, "recipe.batch": batch}
     options |= {"recipe.learning_rate": learning_rate, "recipe.rollouts": rollouts}
     options |= {"recipe.imagenet": None if imagenet is None else str(imagenet)}
@@ -171,3 +173,13 @@ def train(
     if odd := [str(run.relative_to(out)) for run in descriptions if run not in fitted]:
         raise Fault(f"{len(odd)} of {counted(len(runs), 'run')} diverged: {', '.join(odd)}")
     return fitted[runs[-1].run]
+
+
+def _check_seeds(seed: int | None, seeds: tuple[int, ...]) -> None:
+    if seed is not None and seeds:
+        raise BadInput(f"--seed {seed}: --seeds names the seeds already; give one of both")
+    for option, one in (("--seed", seed or 0), *(("--seeds", one) for one in seeds)):
+        if not 0 <= one <= LARGEST_SEED:
+            raise BadInput(f"{option} {one}; allowed: 0 to {LARGEST_SEED}")
+    if twice := [one for one in seeds if seeds.count(one) > 1]:
+        raise BadInput(f"--seeds {' '.join(map(str, seeds))}: {twice[0]} is named twice; name each seed once")

@@ -20,6 +20,7 @@ from il_robot.policies.history import past
 from il_robot.policies.inputs import Inputs, state_of
 from il_robot.policies.network import Batch
 from il_robot.training.alignment import joints_of, objects_of
+from il_robot.training.damaged import told_to_prune
 from il_robot.training.frames import Frames
 from il_robot.training.plausible import actions_of, positions_of
 from il_robot.training.sampling import Indices, drawn_windows, which_windows
@@ -84,14 +85,15 @@ def gather(episodes: Sequence[Episode], inputs: Inputs, *, needed: bool = True) 
     states, actions, begins, ends, good, left_out = [], [], [], [], [], []
     offset = 0
     for episode in episodes:
-        qpos_TJ = joints_of(episode, positions_of(episode), inputs)
-        states.append(state_of(qpos_TJ, objects_of(episode, inputs), inputs))
-        actions.append(joints_of(episode, actions_of(episode), inputs))
-        ends.append(offset + segment_ends(episode.mode, episode.intervention))
-        bad = hindrances(episode, states[-1], inputs)
-        good.append(~np.any(list(bad.values()), axis=0))
-        left_out.append({reason: int(steps_T.sum()) for reason, steps_T in bad.items() if steps_T.any()})
-        begins.append(offset + history_begins(ends[-1], good[-1]))
+        with told_to_prune():
+            qpos_TJ = joints_of(episode, positions_of(episode), inputs)
+            states.append(state_of(qpos_TJ, objects_of(episode, inputs), inputs))
+            actions.append(joints_of(episode, actions_of(episode), inputs))
+            ends.append(offset + segment_ends(episode.mode, episode.intervention))
+            bad = hindrances(episode, states[-1], inputs)
+            good.append(~np.any(list(bad.values()), axis=0))
+            left_out.append({reason: int(steps_T.sum()) for reason, steps_T in bad.items() if steps_T.any()})
+            begins.append(offset + history_begins(ends[-1], good[-1]))
         offset += len(episode.qpos)
     starts = np.flatnonzero(np.concatenate(good)) if good else np.empty(0, np.int64)
     if needed and not len(starts):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,11 +13,13 @@ import zarr
 from demonstrations import RIG, demonstrate
 
 from il_robot.cli import main
+from il_robot.episodes.shard import shard_path
 from il_robot.errors import BadInput, Fault
 from il_robot.rig import Arm, Joint
 from il_robot.training.description import read_description
 from il_robot.training.memory import told_memory
-from il_robot.training.train import train
+from il_robot.training.recipe import Augmentation
+from il_robot.training.train import Computing, train
 from il_robot.types import Mode
 
 LEFT = Arm("left", (Joint("waist", -3, 3, 3), Joint("gripper", 0, 1, 5)))
@@ -74,6 +77,35 @@ def test_windows_that_are_all_invalid(tmp_path: Path) -> None:
 
 def test_a_chunk_longer_than_every_episode(dataset: Path, tmp_path: Path) -> None:
     refused("chunk size 9: allowed: 1 to 8, the length of the longest", dataset, out=tmp_path / "run", chunk_size=9)
+
+
+@pytest.mark.parametrize("array", ["action", "observations/qpos", "control/mode", "observations/objects/cube"])
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_damaged_array_is_named_with_what_to_do(dataset: Path, tmp_path: Path, array: str, workers: int) -> None:
+    (chunk,) = (file for file in (dataset / "one.zarr" / array / "c").rglob("*") if file.is_file())
+    chunk.write_bytes(chunk.read_bytes()[:-3])
+    cure = r"prune the episode \(il-robot dataset validate tells of all\)$"
+    refused(rf"one.zarr.*{array}.*; {cure}", dataset, out=tmp_path / "run", computing=Computing(workers=workers))
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_damaged_frame_is_named_with_what_to_do(dataset: Path, tmp_path: Path, workers: int) -> None:
+    shard = shard_path(dataset / "one.zarr", "cam_high", 0)
+    shard.write_bytes(shard.read_bytes()[:-400] + b"x" * 400)
+    looking = {"cameras": ("cam_high",), "computing": Computing(workers=workers)}
+    with pytest.raises(BadInput, match=r"cam_high.*: the frame at byte \d+ is damaged .*; prune the episode"):
+        train("bc", (dataset,), out=tmp_path / "run", chunk_size=2, steps=1, **looking)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("words", [["--shift", "0.1"], ["--hide", "0.2"], ["--set", "augmentation.colour=0.3"]])
+def test_images_of_no_camera_are_not_changed(
+    dataset: Path, tmp_path: Path, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", "bc", str(dataset), "--out", str(tmp_path / "run"), *words]) == 2
+    assert re.search(r"error: \w+ 0\.\d: the policy looks at no camera; name some with", capsys.readouterr().err)
+    blind = {"preset": "tiny-image", "cameras": (), "chunk_size": 2, "steps": 1}
+    train("bc", (dataset,), out=tmp_path / "run", **blind)  # type: ignore[arg-type]
+    assert read_description(tmp_path / "run").recipe.augmentation == Augmentation()
 
 
 @pytest.mark.parametrize("history", [0, 1001])

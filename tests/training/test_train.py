@@ -21,8 +21,9 @@ from il_robot.training import loop
 from il_robot.training.checkpoint import load_tensors, save_tensors, weights_path
 from il_robot.training.description import read_description
 from il_robot.training.journal import read_metrics
-from il_robot.training.loop import Progress, Training
+from il_robot.training.loop import Training
 from il_robot.training.presets import PRESETS
+from il_robot.training.progress import Progress
 from il_robot.training.recipe import Recipe
 from il_robot.training.statistics import Statistics
 from il_robot.training.train import Computing, train
@@ -178,7 +179,7 @@ def test_what_cannot_be_written_is_a_fault_in_one_line(dataset: Path, tmp_path: 
 def test_an_action_that_is_not_finite_names_episode_and_step(tmp_path: Path) -> None:
     demonstrate(tmp_path / "data", "good", 10)
     demonstrate(tmp_path / "data", "spoilt", 10, spoil=4)
-    with pytest.raises(BadInput, match=r"spoilt.zarr: step 4: the action holds a value that is not finite"):
+    with pytest.raises(BadInput, match=r"spoilt.zarr: step 4: the action of .* is not finite; prune the episode"):
         train("bc", (tmp_path / "data",), out=tmp_path / "run", chunk_size=2)
 
 
@@ -221,6 +222,10 @@ def test_wrong_arguments_are_one_line(dataset: Path, tmp_path: Path) -> None:
         ({"computing": Computing(threads=-3)}, "threads=-3"),
         ({"learning_rate": float("nan")}, "learning_rate=NaN"),
         ({"seed": -1}, "--seed -1"),
+        ({"seed": 3, "seeds": (0, 1)}, "--seed 3: --seeds names the seeds already; give one of both"),
+        ({"seeds": ()}, "--seeds: nothing follows; allowed: one or more"),
+        ({"weights": ()}, "--weights: nothing follows; allowed: one or more"),
+        ({"set": (("hidden=8",), ())}, "--set: nothing follows; allowed: one or more"),
         ({"cameras": ("cam_low", "cam_low")}, "--cameras cam_low cam_low: cam_low is named twice; name each camera"),
         ({"size": (24, 32)}, "--size 24 32: the policy looks at no camera; name some with --cameras"),
         ({"size": (24, 7), "cameras": ("cam_low",)}, "--size 24 7; allowed: 8 to 4096 each"),
