@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,7 +58,7 @@ class Fitting:
         console = Console(quiet=not self.world.first)
         with ExitStack() as stack, told_memory(self.device, _less_memory(recipe)):
             if self.world.first:
-                _make(out)
+                stack.enter_context(_made(out))
                 stack.enter_context(only_writer(out))
             self.world.wait()
             stack.enter_context(told_compiler(_uncompiled(out)) if recipe.compile else nullcontext())
@@ -94,14 +94,15 @@ class Fitting:
     def _training(self, description: Description, out: Path, bar: Bar, stack: ExitStack, *, tell: bool) -> Training:
         torch.manual_seed(description.seed)
         network = build(description.network, description.inputs)
+        begun = weights_path(out, "resume").exists()
+        random = not begun and not start_from_imagenet(network, description.recipe.imagenet)
         train, validation = self._rows(description)
         if tell:
             for line in told_data(self.chosen, train, validation, description.inputs):
                 say(bar.console, line)
         for line in told_recipe(description):
             say(bar.console, line)
-        begun = weights_path(out, "resume").exists()
-        if not begun and not start_from_imagenet(network, description.recipe.imagenet):
+        if random:
             say(bar.console, "ResNet-18 starts from random weights; --imagenet FILE starts it from torchvision's")
         judge = None
         if description.recipe.rollouts and self.world.first:
@@ -154,11 +155,20 @@ class Fitting:
         return Windows(rows, images, description.statistics, description.network.chunk_size, shares, inputs)
 
 
-def _make(out: Path) -> None:
+@contextmanager
+def _made(out: Path) -> Iterator[None]:
+    """The folder of a run; a new one that nothing was written in does not stay."""
+    new = not out.exists()
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise BadInput(f"--out {out}: {error.strerror}") from None
+        raise BadInput(f"--out {out}: {error.strerror}; allowed: a folder, or what can become one") from None
+    try:
+        yield
+    finally:
+        if new:
+            with suppress(OSError):  # it is not empty
+                out.rmdir()
 
 
 def _less_memory(recipe: Recipe) -> str:

@@ -93,7 +93,7 @@ class Training:
         """Goes on where the run's last save left off. Raises BadInput when there is none or it does not fit."""
         path = weights_path(self._run, "resume")
         tensors, facts = load_tensors(path)
-        self._optimiser.restore(tensors, str(path))
+        self._optimiser.restore(tensors, path)
         try:
             torch.set_rng_state(tensors["random"])
             if self._device.type == "cuda" and "random_cuda" in tensors:

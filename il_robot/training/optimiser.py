@@ -10,6 +10,7 @@ import math
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import cast
 
 import numpy as np
@@ -22,6 +23,7 @@ from il_robot.policies.catalogue import Network
 from il_robot.policies.network import Batch, Loss
 from il_robot.training.augmentation import augmented
 from il_robot.training.average import Average
+from il_robot.training.checkpoint import check_fits_network
 from il_robot.training.distributed import ALONE, World
 from il_robot.training.recipe import Recipe
 
@@ -138,21 +140,21 @@ class Optimiser:
             kept |= {f"adam.{name}.{key}": value for key, value in self._adam.state[parameter].items()}
         return kept
 
-    def restore(self, tensors: dict[str, Tensor], where: str) -> None:
+    def restore(self, tensors: dict[str, Tensor], where: Path) -> None:
         """Puts back what :meth:`tensors` gave. Raises BadInput when it is another network's."""
+        for network, prefix in ((self.network, "network."), (self.average, "average.")):
+            check_fits_network(network, _below(prefix, tensors), where)
+            network.load_state_dict(_below(prefix, tensors))
         try:
-            self.network.load_state_dict(_below("network.", tensors))
-            self.average.load_state_dict(_below("average.", tensors))
             self._average.count = int(tensors["averaged"])
         except (KeyError, RuntimeError, ValueError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise BadInput(f"{where}: does not fit this run's configuration: {reason}") from None
+            raise BadInput(f"{where}: not what a run saves to go on: {error}") from None
         for name, parameter in zip(self._names, self._parameters, strict=True):
             kept = _below(f"adam.{name}.", tensors)
             shapes = {"step": torch.Size(), "exp_avg": parameter.shape, "exp_avg_sq": parameter.shape}
             # Before the first step Adam keeps nothing.
             if {key: value.shape for key, value in kept.items()} != (shapes if self._average.count else {}):
-                raise BadInput(f"{where}: does not fit this run's configuration: Adam's averages of {name}")
+                raise BadInput(f"{where}: does not fit its configuration: Adam's averages of {name}")
             self._adam.state[parameter] = {key: _placed(value, parameter) for key, value in kept.items()}
 
 

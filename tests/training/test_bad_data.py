@@ -108,6 +108,13 @@ def test_images_of_no_camera_are_not_changed(
     assert read_description(tmp_path / "run").recipe.augmentation == Augmentation()
 
 
+def test_weights_that_no_network_can_start_from_leave_no_folder(dataset: Path, tmp_path: Path) -> None:
+    refused("this policy has no ResNet-18", dataset, out=tmp_path / "run", imagenet=tmp_path / "weights")
+    seen = {"cameras": ("cam_high",), "set": (("vision.backbone=resnet18",),)}
+    absent = tmp_path / "absent"
+    refused("absent: not a safetensors file", dataset, out=tmp_path / "run", imagenet=absent, **seen)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("history", [0, 1001])
 def test_an_impossible_history(dataset: Path, tmp_path: Path, history: int) -> None:
     refused("history .*; allowed: 1 to 1000", dataset, out=tmp_path / "run", history=history)

@@ -103,7 +103,15 @@ def test_what_would_take_for_ever_to_build_is_refused(made: Callable[[], object]
         (lambda tensors, facts: facts.update(checked="[1, 2, 3]"), "not what a run saves to go on"),
         (lambda tensors, facts: facts.update(averages='{"count": 1, "sums": [2]}'), "not what a run saves to go on"),
         (lambda tensors, facts: facts.update(best="[" * 100_000), "not what a run saves to go on"),
-        (lambda tensors, facts: tensors.update(averaged=torch.zeros(2)), "does not fit this run's configuration"),
+        (
+            lambda tensors, facts: tensors.update(averaged=torch.zeros(2)),
+            "not what a run saves to go on: only one element",
+        ),
+        (
+            lambda tensors, facts: tensors.pop("network.layers.0.weight"),
+            "its configuration: layers.0.weight is missing",
+        ),
+        (lambda tensors, facts: tensors.pop("average.layers.0.bias"), "its configuration: layers.0.bias is missing"),
         (lambda tensors, facts: tensors.pop(BIAS), "configuration: Adam's averages of layers.0.bias$"),
         (lambda tensors, facts: tensors.update({BIAS: torch.zeros(3)}), "Adam's averages of layers.0.bias$"),
     ],
