@@ -51,7 +51,7 @@ def main() -> None:
     parser.add_argument("--only-write", action="store_true", help="compute nothing")
     parser.add_argument("--styles", nargs="+", choices=STYLES, default=["timed", "human"])
     parser.add_argument("--observations", nargs="+", choices=OBSERVATIONS, default=["state"])
-    parser.add_argument("--rows", nargs="+", choices=names, default=names, metavar="ROW", help=", ".join(names))
+    parser.add_argument("--rows", nargs="+", choices=names, default=names, metavar="ROW", help="; ".join(names))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--demonstrations", type=int, help="of each style, to try the table out (default: 50)")
     parser.add_argument("--starts", type=int, default=50)

@@ -31,8 +31,7 @@ def info(dataset: Positional[Path], /, as_json: AsJson = False) -> int:
 
     Exit code 0: shown, 1: shown but for episodes that are not complete or not readable, 2: not a dataset.
 
-    For example:
-
+    Examples:
         il-robot dataset info data/cube
         il-robot dataset info data/cube --json
 
@@ -87,8 +86,7 @@ def validate(
     Prints one line per fault; what comes more than three times has one line in all. Exit code 0: clean, 1: faults,
     2: not a dataset.
 
-    For example:
-
+    Examples:
         il-robot dataset validate data/cube
         il-robot dataset validate data/cube --all
         il-robot dataset validate data/cube --json
@@ -119,8 +117,7 @@ def recover(dataset: Positional[Path], /, cut: bool = False, as_json: AsJson = F
 
     Exit code 0: every episode is complete now, 1: some could not be recovered, 2: not a dataset.
 
-    For example:
-
+    Examples:
         il-robot dataset recover data/cube
         il-robot dataset recover data/cube --json
 
@@ -152,8 +149,7 @@ def recover(dataset: Positional[Path], /, cut: bool = False, as_json: AsJson = F
 def plot(episode: Positional[Path], /, out: Path | None = None) -> int:
     """Draw an episode into one PNG: joints, camera strip, timing, interventions shaded.
 
-    For example:
-
+    Examples:
         il-robot dataset plot data/cube/20260101T120000_000.zarr
         il-robot dataset plot data/cube/20260101T120000_000.zarr --out episode.svg
 

@@ -45,7 +45,7 @@ class Dataset:
                 self.episodes.append(episode)
         if not self.episodes:
             reasons = "; ".join(f"{name}: {why}" for name, why in list(self.left_out.items())[:3])
-            raise BadInput(f"{self.path}: none of its {len(self.left_out)} episodes can be used: {reasons}")
+            raise BadInput(f"{self.path}: no episode can be used, of {len(self.left_out)}: {reasons}")
 
     def __len__(self) -> int:
         return len(self.episodes)

@@ -88,8 +88,7 @@ def merge(sources: Positional[tuple[Path, ...]], /, out: Path, as_json: AsJson =
     An episode that the new dataset has already, byte for byte, is not copied twice; where something else has its name
     nothing is copied. Exit code 1: episodes that are not complete or not readable were left out.
 
-    For example:
-
+    Examples:
         il-robot dataset merge data/monday data/tuesday --out data/week
         il-robot dataset merge s3://lab/monday data/tuesday --out data/week --json
 
@@ -114,8 +113,7 @@ def split(dataset: Positional[Path], /, out: Path, share: float = VALIDATION_SHA
 
     Exit code 1: episodes that are not complete or not readable were left out.
 
-    For example:
-
+    Examples:
         il-robot dataset split data/cube --out data/cube_split --share 0.2
 
     Args:
@@ -155,8 +153,7 @@ def trim(
     Where something else has the name of an episode, nothing is copied. Exit code 1: episodes that are not complete or
     not readable were left out.
 
-    For example:
-
+    Examples:
         il-robot dataset trim data/cube --out data/cube_trimmed --margin-s 0.2
 
     Args:

@@ -37,8 +37,7 @@ def prune(
 ) -> int:
     """Take episodes out of a dataset: they move to DATASET/.pruned, or are deleted if you say so.
 
-    For example:
-
+    Examples:
         il-robot dataset prune data/cube --outcome failure
         il-robot dataset prune data/cube --shorter-s 2 --faulty --json
         il-robot dataset prune data/cube --episodes 20260101T120000_000 --delete

@@ -27,8 +27,7 @@ _VIEWER = "127.0.0.1", 9876
 def view(episode: Positional[Path], /, out: Path | None = None) -> int:
     """Show an episode in the Rerun viewer: images, joints, actions and who drove on one time line.
 
-    For example:
-
+    Examples:
         il-robot dataset view data/cube/20260101T120000_000.zarr
         il-robot dataset view data/cube/20260101T120000_000.zarr --out episode.rrd
 

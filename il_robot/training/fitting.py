@@ -67,6 +67,8 @@ class Fitting:
             # Killed before its first save, a run has nothing to go on from: it begins again.
             if resume and weights_path(out, "resume").exists():
                 training.resume()
+            elif resume:
+                say(console, f"{out}: nothing was saved to go on from: begins")
             if self.world.first:
                 write_description(out, description)
             board = Board(out) if self.tensorboard and self.world.first else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from il_robot.counted import counted
@@ -55,7 +56,7 @@ def described(policy: PolicyName, changes: Changes, demonstrations: Demonstratio
     network, recipe = changed(preset.network, preset.recipe, changes.settings)
     recipe = _in_time(recipe, asked="recipe.warm_up" in changes.settings)
     rig = demonstrations.rig()
-    inputs = _inputs(preset, rig, changes)
+    inputs = _inputs(preset, rig, changes, demonstrations.datasets[0])
     if not inputs.cameras:
         recipe = _without_images(recipe, changes.settings)
     if not demonstrations.weights:
@@ -110,15 +111,16 @@ def _without_images(recipe: Recipe, asked: Mapping[str, Any]) -> Recipe:
     return replace(recipe, augmentation=Augmentation())
 
 
-def _inputs(preset: Preset, rig: Rig, changes: Changes) -> Inputs:
+def _inputs(preset: Preset, rig: Rig, changes: Changes, dataset: Path) -> Inputs:
+    """``dataset`` is the one that tells of the rig. Raises BadInput."""
     asked, history = changes.cameras, preset.history if changes.history is None else changes.history
     if asked is None:
         asked = {"none": (), "first": rig.camera_names[:1], "all": rig.camera_names}[preset.cameras]
         if preset.cameras != "none" and not asked:
-            raise BadInput("the dataset has no camera, which this preset needs; use --preset tiny")
+            raise BadInput(f"{dataset}: has no camera, which this preset needs; use --preset tiny")
     for name in asked:
         if name not in rig.camera_names:
-            raise BadInput(f"--cameras: the dataset has no camera {name!r}; {nearest(name, rig.camera_names)}")
+            raise BadInput(f"--cameras: {dataset} has no camera {name!r}; {nearest(name, rig.camera_names)}")
         if asked.count(name) > 1:
             raise BadInput(f"--cameras {' '.join(asked)}: {name} is named twice; name each camera once")
     if changes.size is not None and not asked:

@@ -72,7 +72,7 @@ def planned(
 ) -> dict[Path, Description]:
     """Every run's description, each in ``out`` or below; all is checked before the first begins.
 
-    With ``resume``, runs of a sweep that was stopped before they began are new ones, like those that had begun.
+    With ``resume``, runs that were stopped before they began are new ones; those of a sweep like the others of it.
     Raises BadInput.
     """
     new = new_ones(runs)
@@ -82,11 +82,11 @@ def planned(
             f"{begun[0].run}: there is a run already; add --resume to go on with it, or choose another --out"
         )
     for member in new:
-        _check_place(member.run, out)
+        _check_place(member.run, out, resume)
     told: dict[Path, Description] = {}
     for member in runs:
         own = replace(changes, seed=member.seed, settings={**changes.settings, **member.settings})
-        if resume and (member in begun or not begun):
+        if member in begun:
             told[member.run] = resumed(member.run, policy, own, demonstrations)
             if new:
                 _check_same(member.run, told[member.run], described(policy, own, demonstrations))
@@ -95,13 +95,14 @@ def planned(
     return told
 
 
-def _check_place(run: Path, out: Path) -> None:
+def _check_place(run: Path, out: Path, resume: bool) -> None:
     """Raises BadInput where a new run would hide others from ``il-robot runs``, or be hidden by one."""
     if run != out and (out / CONFIG).exists():
         raise BadInput(f"{out}: a run itself, so other runs cannot lie in it; choose another --out")
     for config in (*run.glob(f"*/{CONFIG}"), *run.glob(f"*/*/{CONFIG}")):
         if (config.parent / METRICS).exists():
-            raise BadInput(f"{run}: holds other runs, such as {config.parent.relative_to(run)}; choose another --out")
+            cure = "to go on with those give their --seeds and --set again" if resume else "choose another --out"
+            raise BadInput(f"{run}: holds other runs, such as {config.parent.relative_to(run)}; {cure}")
 
 
 def _check_same(run: Path, has: Description, asked: Description) -> None:

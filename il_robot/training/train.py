@@ -134,8 +134,8 @@ def train(
         rollouts: Fresh starts driven in simulation at every save; the checkpoint "best" is then the one that held
             most. 0: the one with the lowest validation loss.
         tensorboard: Write what metrics.jsonl tells for TensorBoard too.
-        resume: Go on with the run in --out where it was stopped, with its own configuration and the same episodes; of
-            several, begin those that had not begun.
+        resume: Go on with the run in --out where it was stopped, with its own configuration and the same episodes;
+            begin what had not begun.
     """
     check_device(computing.device)
     if tensorboard:

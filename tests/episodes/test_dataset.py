@@ -172,7 +172,7 @@ def test_unusable_episodes_are_left_out_and_named(tmp_path: Path) -> None:
     assert set(dataset.left_out) == {"b.zarr", "c.zarr"}
     assert "damaged" in dataset.left_out["b.zarr"]
     shutil.rmtree(tmp_path / "a.zarr")
-    with pytest.raises(BadInput, match="none of its 2 episodes can be used"):
+    with pytest.raises(BadInput, match="no episode can be used, of 2: "):
         Dataset(tmp_path)
 
 

@@ -122,6 +122,10 @@ def test_no_run_hides_another(trained: Path) -> None:
         train("bc", (trained / "data",), out=trained / "odd", seeds=(0, 1), **few)  # type: ignore[arg-type]
     with pytest.raises(BadInput, match=r"three: holds other runs, such as seed_[012]; choose another --out"):
         train("bc", (trained / "data",), out=trained / "three", **few)  # type: ignore[arg-type]
+    with pytest.raises(
+        BadInput, match=r"three: holds other runs, .*; to go on with those give their --seeds and --set"
+    ):
+        train("bc", (trained / "data",), out=trained / "three", resume=True, **few)  # type: ignore[arg-type]
     with pytest.raises(BadInput, match=r"--out .*data: the dataset itself"):
         train("bc", (trained / "data",), out=trained / "data", **few)  # type: ignore[arg-type]
     assert len(find_runs((trained,))) == 4

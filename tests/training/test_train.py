@@ -147,12 +147,19 @@ def test_the_command_resumes_with_the_runs_own_configuration(dataset: Path, tmp_
         train("bc", (dataset,), out=run)
 
 
-def test_a_run_killed_before_its_first_save_begins_again(dataset: Path, tmp_path: Path) -> None:
+def test_a_run_killed_before_its_first_save_begins_again(
+    dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also one that never began, so that a job may always say --resume."""
     run = tmp_path / "run"
-    train("bc", (dataset,), out=run, steps=3, chunk_size=2)
+    assert train("bc", (dataset,), out=run, steps=3, chunk_size=2, resume=True).step == 3
+    assert f"{run}: nothing was saved to go on from: begins\n" in capsys.readouterr().out
     shutil.rmtree(run / "checkpoint")
     assert train("bc", (dataset,), out=run, resume=True).step == 3
+    assert f"{run}: nothing was saved to go on from: begins\n" in capsys.readouterr().out
     assert weights_path(run, "last").is_file()
+    train("bc", (dataset,), out=run, resume=True)
+    assert "begins" not in capsys.readouterr().out
 
 
 def test_a_checkpoint_that_cannot_be_resumed_is_one_line(dataset: Path, tmp_path: Path) -> None:
