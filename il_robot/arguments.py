@@ -19,8 +19,9 @@ from il_robot.errors import BadInput, nearest
 _POSITIONAL = get_args(tyro.conf.Positional[int])[1]
 _KINDS = {"int": "a whole number", "float": "a number"}
 _SEVERAL = {
-    "[INT ...]": "whole numbers are needed",
-    "[FLOAT ...]": "numbers are needed",
+    "INT [INT ...]": "whole numbers are needed",
+    "FLOAT [FLOAT ...]": "numbers are needed",
+    "HEIGHT WIDTH": "two whole numbers are needed",
     "[PATH ...]": "paths are needed, and one is empty",
 }
 
@@ -72,7 +73,7 @@ def _said(event: parse.ParseErrorEvent, function: Callable[..., Any]) -> str | N
 
 def _unusable(message: str, name: str, metavar: str) -> str:
     plain = re.sub(r"\x1b\[[0-9;]*m", "", message)
-    if metavar in _SEVERAL and (several := re.search(r"valid parse for arguments: \[(.*)\]", plain)):
+    if metavar in _SEVERAL and (several := re.search(r"parse (?:for )?arguments:? \[(.*?)\]", plain)):
         return f"{name} {several[1].replace(',', '')}: {_SEVERAL[metavar]}"
     value = re.search(r"base 10: '(.*)'|to float: '(.*)'", plain)
     given = "" if value is None else " " + next(group for group in value.groups() if group is not None)
