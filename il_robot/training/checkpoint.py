@@ -1,20 +1,10 @@
-"""The folder of a training run. Weights are safetensors, the rest JSON: nothing in it is ever executed.
-
-::
-
-    RUN/config.json                   policy, configuration, inputs, statistics, rig, recipe, data, software
-        metrics.jsonl, curve.png      what happened while training
-        checkpoint/last.safetensors   averaged weights at the newest save: what drives
-        checkpoint/best.safetensors   the same at the lowest validation loss
-        checkpoint/resume.safetensors weights, optimiser and random state, to go on exactly
-"""
+"""Weights on disk: safetensors, in which nothing is ever executed; see :mod:`il_robot.training.run_folder`."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, TypeAlias
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -23,12 +13,6 @@ from torch import Tensor
 
 from il_robot.errors import BadInput, Fault
 from il_robot.policies.catalogue import Network
-
-WeightsName: TypeAlias = Literal["last", "best"]
-
-
-def weights_path(run: Path, name: str) -> Path:
-    return run / "checkpoint" / f"{name}.safetensors"
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, str]) -> None:

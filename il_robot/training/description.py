@@ -24,13 +24,13 @@ from il_robot.policies.inputs import Inputs
 from il_robot.rig import Arm, Camera, Joint, Rig
 from il_robot.training.damaged import told_to_prune
 from il_robot.training.recipe import Recipe
+from il_robot.training.run_folder import CONFIG, why_no_run
 from il_robot.training.statistics import Statistics
 from il_robot.types import Floats
 from il_robot.whole_file import write_whole
 
 FORMAT = "il-robot policy"
 VERSION = 1
-CONFIG = "config.json"
 LARGEST_SEED = 2**32 - 1
 
 
@@ -110,7 +110,7 @@ def read_description(run: Path) -> Description:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise BadInput(f"{run}: not a folder that il-robot train made: it has no {CONFIG}") from None
+        raise BadInput(f"{run}: {why_no_run(run)}") from None
     except OSError as error:
         raise BadInput(f"{path}: {error.strerror}") from None
     except (ValueError, RecursionError):

@@ -14,8 +14,8 @@ from rich.table import Column
 from rich.text import Text
 
 from il_robot.screen import for_screen
-from il_robot.training.checkpoint import weights_path
 from il_robot.training.progress import Progress, Result
+from il_robot.training.run_folder import weights_path
 
 
 class _TimeLeft(TimeRemainingColumn):

@@ -16,7 +16,6 @@ from il_robot.control.execution import Execution, ExecutionName, Preference
 from il_robot.counted import counted
 from il_robot.errors import BadInput
 from il_robot.sim.tasks import check_task
-from il_robot.training.checkpoint import WeightsName
 from il_robot.training.description import Description, read_description
 from il_robot.training.device import check_device
 from il_robot.training.evaluation import Evaluation
@@ -24,6 +23,7 @@ from il_robot.training.fresh_starts import Driven, drive_at_once, film, starts_a
 from il_robot.training.intervals import Share
 from il_robot.training.loaded_policy import read_weights
 from il_robot.training.recipe import Precision
+from il_robot.training.run_folder import WeightsName
 
 FILMED = 5
 """Episodes in a film."""

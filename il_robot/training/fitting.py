@@ -17,7 +17,6 @@ from il_robot.errors import BadInput
 from il_robot.policies.catalogue import build
 from il_robot.policies.resnet import start_from_imagenet
 from il_robot.training.beginning import told_data, told_recipe
-from il_robot.training.checkpoint import weights_path
 from il_robot.training.compiling import told_compiler
 from il_robot.training.demonstrations import Demonstrations
 from il_robot.training.description import Description, write_description
@@ -32,6 +31,7 @@ from il_robot.training.memory import keep_freed_memory, told_memory
 from il_robot.training.one_writer import only_writer
 from il_robot.training.progress import Result
 from il_robot.training.recipe import Recipe
+from il_robot.training.run_folder import weights_path
 from il_robot.training.tensorboard import Board
 from il_robot.training.windows import Rows, Windows, gather
 from il_robot.types import Floats, Image

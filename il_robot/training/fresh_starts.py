@@ -13,13 +13,13 @@ from il_robot.control.execution import Execution
 from il_robot.crew import Crew, crew_size
 from il_robot.sim.rollout import Listener, worth_a_process
 from il_robot.sim.world import World
-from il_robot.training.checkpoint import WeightsName
 from il_robot.training.description import Description
 from il_robot.training.driver import Driver
 from il_robot.training.evaluation import Evaluation, drive
 from il_robot.training.film import Film
 from il_robot.training.loaded_policy import LoadedPolicy, load_policy
 from il_robot.training.recipe import Precision
+from il_robot.training.run_folder import WeightsName
 
 
 @dataclass(frozen=True)

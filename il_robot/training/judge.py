@@ -13,7 +13,7 @@ from il_robot.control.ensemble import Ensemble
 from il_robot.crew import Crew
 from il_robot.policies.catalogue import Network, build
 from il_robot.sim.world import World
-from il_robot.training.checkpoint import load_tensors, save_tensors, weights_path
+from il_robot.training.checkpoint import load_tensors, save_tensors
 from il_robot.training.description import Description
 from il_robot.training.driver import Driver
 from il_robot.training.evaluation import Evaluation, drive
@@ -21,6 +21,7 @@ from il_robot.training.fresh_starts import starts_at_once
 from il_robot.training.intervals import Share
 from il_robot.training.loaded_policy import LoadedPolicy
 from il_robot.training.loop import Judge
+from il_robot.training.run_folder import weights_path
 
 FIRST_SEED = 500_000
 """Of the starts that choose a checkpoint: others than those that ``il-robot evaluate`` measures it with."""

@@ -15,13 +15,14 @@ from il_robot.policies.catalogue import Network, build
 from il_robot.policies.history import History, Moment
 from il_robot.policies.inputs import Inputs, images_of, state_of
 from il_robot.rig import Rig
-from il_robot.training.checkpoint import WeightsName, check_fits_network, load_tensors, weights_path
+from il_robot.training.checkpoint import check_fits_network, load_tensors
 from il_robot.training.compiling import told_compiler
 from il_robot.training.description import Description, read_description
 from il_robot.training.device import check_device
 from il_robot.training.memory import keep_freed_memory, told_memory
 from il_robot.training.predictor import Predictor
 from il_robot.training.recipe import Precision
+from il_robot.training.run_folder import WeightsName, check_weights_there, weights_path
 from il_robot.types import ActionChunk, Observation
 
 
@@ -86,7 +87,7 @@ class LoadedPolicy:
 
 
 def load_policy(
-    run: Path,
+    run: Path | str,
     rig: Rig | None = None,
     device: str = "cpu",
     weights: WeightsName = "last",
@@ -99,6 +100,7 @@ def load_policy(
     A compiled one is compiled again where ``torch.set_num_threads`` is called after it. Raises BadInput when ``run`` is
     damaged or something else, or does not fit ``rig``; Fault when memory runs out or nothing can be compiled.
     """
+    run = Path(run)
     check_device(device)
     keep_freed_memory()
     description = read_description(run)
@@ -122,11 +124,7 @@ def load_policy(
 def read_weights(run: Path, description: Description, weights: WeightsName) -> dict[str, Tensor]:
     """A run's weights. Raises BadInput when there are none, or damaged or other ones than it describes."""
     path = weights_path(run, weights)
-    if weights == "best" and not path.exists() and weights_path(run, "last").exists():
-        raise BadInput(
-            f"{run}: no checkpoint was the best: there were no validation episodes, and in simulation (--rollouts) "
-            "none held; use --weights last"
-        )
+    check_weights_there(run, weights, "--weights last")
     tensors = load_tensors(path)[0]
     # Without memory: a damaged configuration may ask for more than there is.
     with torch.device("meta"):

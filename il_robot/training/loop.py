@@ -18,7 +18,7 @@ from il_robot.errors import BadInput, IlRobotError
 from il_robot.policies.catalogue import Network
 from il_robot.policies.network import Loss
 from il_robot.stopping import StopRequest
-from il_robot.training.checkpoint import load_tensors, save_tensors, weights_path
+from il_robot.training.checkpoint import load_tensors, save_tensors
 from il_robot.training.curves import draw_curves
 from il_robot.training.distributed import ALONE, World
 from il_robot.training.divergence import Diverged, diverged
@@ -28,6 +28,7 @@ from il_robot.training.loader import Choice, batches
 from il_robot.training.optimiser import Optimiser, learning_rate
 from il_robot.training.progress import Progress, Result
 from il_robot.training.recipe import Recipe
+from il_robot.training.run_folder import weights_path
 from il_robot.training.stopwatch import Stopwatch
 from il_robot.training.study import memorise, prepare
 from il_robot.training.validation import validation_loss

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json as json_text
-import os
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -18,14 +17,12 @@ from rich.table import Table
 from il_robot.counted import counted
 from il_robot.errors import BadInput
 from il_robot.training.curves import check_picture, draw_curves
-from il_robot.training.description import CONFIG
 from il_robot.training.journal import read_metrics
 from il_robot.training.over_seeds import seeds_table, summed_up
 from il_robot.training.run_facts import Run, read_run
+from il_robot.training.run_folder import CONFIG, runs_below
 from il_robot.training.settings import short_names, written
 
-DEEPEST = 3
-"""How far below a named folder runs are looked for."""
 FIGURES = ("loss", "validation", "held", "cpu_s")
 
 
@@ -95,20 +92,11 @@ def find_runs(folders: Sequence[Path]) -> list[Path]:
     for folder in folders or (Path("runs"),):
         if not folder.is_dir():
             raise BadInput(f"{folder}: no such folder")
-        below = sorted(_below(folder, DEEPEST))
+        below = sorted(runs_below(folder))
         if not below:
             raise BadInput(f"{folder}: holds no training run (a folder with {CONFIG})")
         found |= {path.resolve(): path for path in below}
     return list(found.values())
-
-
-def _below(folder: Path, depth: int) -> Iterator[Path]:
-    if os.path.lexists(folder / CONFIG):  # what cannot be read is told, not passed over
-        yield folder
-    elif depth:
-        for path in folder.iterdir():
-            if path.is_dir() and path.suffix != ".zarr":
-                yield from _below(path, depth - 1)
 
 
 def _odd(found: Sequence[Run]) -> dict[Path, str]:

@@ -12,11 +12,12 @@ from typing import Any
 from il_robot.errors import BadInput
 from il_robot.policies.catalogue import PolicyName
 from il_robot.training.demonstrations import Demonstrations
-from il_robot.training.description import CONFIG, Description
+from il_robot.training.description import Description
 from il_robot.training.journal import METRICS
 from il_robot.training.plan import Changes, described
 from il_robot.training.presets import Preset
 from il_robot.training.resuming import resumed
+from il_robot.training.run_folder import CONFIG
 from il_robot.training.settings import changed, settings_of, short_names, written
 
 

@@ -114,13 +114,30 @@ def test_a_policy_and_an_episode_are_what_they_are_called(tmp_path: Path) -> Non
     (tmp_path / "runs/act/config.json").touch()
     check("deploy", data, f"policy:={tmp_path}/runs/act")
     said = refused("deploy", data, f"policy:={tmp_path}/runs")
-    assert said.endswith(f"it has no config.json; name one of the runs in it: {tmp_path}/runs/act")
+    assert said.endswith(f"holds training runs, and is none; name one of the runs in it: {tmp_path}/runs/act")
+    for seed in (0, 1):
+        (tmp_path / f"sweep/size_1/seed_{seed}").mkdir(parents=True)
+        (tmp_path / f"sweep/size_1/seed_{seed}/config.json").touch()
+    said = refused("deploy", data, f"policy:={tmp_path}/sweep")
+    assert said.endswith(f"in it: {tmp_path}/sweep/size_1/seed_0, {tmp_path}/sweep/size_1/seed_1")
     episode = record(tmp_path / "data", load_rig("koch"))
     check("replay", data, f"episode:={episode}", f"rig:={lab(tmp_path)}")
     assert re.search(
         "recorded on another rig .koch. than sim; joints differ: ", refused("replay", data, f"episode:={episode}")
     )
     assert "not an episode" in refused("replay", data, f"episode:={tmp_path}")
+
+
+def test_weights_that_are_not_there_are_refused_before(tmp_path: Path) -> None:
+    run, given = tmp_path / "run", (f"dataset:={tmp_path}/again", f"policy:={tmp_path}/run", "weights:=best")
+    (run / "checkpoint").mkdir(parents=True)
+    for file in ("config.json", "checkpoint/last.safetensors"):
+        (run / file).touch()
+    assert refused("deploy", *given).startswith(f"{run}: no checkpoint was the best: ")
+    assert refused("deploy", *given).endswith("use weights:=last")
+    check("deploy", *given[:2])
+    (run / "checkpoint/best.safetensors").touch()
+    check("deploy", *given)
 
 
 def test_a_real_rig_is_there_and_well_described_before_it_starts(tmp_path: Path) -> None:

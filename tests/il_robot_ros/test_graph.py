@@ -108,6 +108,17 @@ def test_no_policy_drives_a_rig_that_nobody_can_take_over(tmp_path: Path, argume
         graph("deploy").processes({**arguments["deploy"], "rig": str(tmp_path)})
 
 
+@pytest.mark.parametrize(
+    ("said", "drive", "recorded"), [({}, "last", ""), ({"weights": "best"}, "best", ", best weights")]
+)
+def test_the_policy_drives_with_the_weights_asked_for_and_the_episode_tells_which(
+    said: dict[str, str], drive: str, recorded: str, arguments: dict[str, dict[str, str]], tmp_path: Path
+) -> None:
+    processes = {process.name: process for process in graph("deploy").processes({**arguments["deploy"], **said})}
+    assert processes["policy"].parameters["weights"] == drive
+    assert processes["recorder"].parameters["policy"] == f"{tmp_path}{recorded}"
+
+
 @pytest.mark.parametrize("name", sorted(set(GRAPHS) - {"teleop"}))
 def test_mistakes_are_one_line_with_the_nearest_word(name: str, arguments: dict[str, dict[str, str]]) -> None:
     good = arguments[name]
@@ -151,6 +162,7 @@ def test_mistakes_are_one_line_with_the_nearest_word(name: str, arguments: dict[
         ),
         ("deploy", {"divice": "cuda"}, "did you mean 'device'"),
         ("deploy", {"precision": "bf61"}, "precision:=bf61; did you mean 'bf16'? allowed: bf16, fp32"),
+        ("deploy", {"weights": "bets"}, "weights:=bets; did you mean 'best'? allowed: best, last"),
         ("deploy", {"compile": "yes"}, "compile:=yes; allowed: true, false"),
         ("deploy", {"policy": "/nowhere"}, "is not a folder; allowed: a run of il-robot train"),
         ("replay", {"episode": "/nowhere"}, "is not a folder; allowed: an episode"),

@@ -131,6 +131,18 @@ def test_a_process_that_refuses_its_input_ends_the_run_with_2_before_control_sta
     assert "control starts" not in run.output
 
 
+def test_the_weights_that_were_asked_for_are_the_ones_that_drive(tmp_path: Path) -> None:
+    collect(tmp_path / "states", with_cameras(load_rig("sim"), ()), episodes=1)
+    train("bc", (tmp_path / "states",), out=tmp_path / "run", steps=1, batch=4)
+    (tmp_path / "run/checkpoint/best.safetensors").write_bytes(b"none")
+    given = (f"dataset:={tmp_path}/cube", f"policy:={tmp_path}/run", "weights:=best")
+    with Launched(tmp_path, "deploy", *given) as run:
+        assert run.exit_code() == 2, run.output
+        assert_nothing_left(run)
+    assert f"policy | error: {tmp_path}/run/checkpoint/best.safetensors: damaged" in run.output
+    assert "control starts" not in run.output
+
+
 def test_a_machine_that_cannot_draw_is_told_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MUJOCO_GL", "no_such_gl")
     with Launched(tmp_path, "collect", f"dataset:={tmp_path}/cube") as run:

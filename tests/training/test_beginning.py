@@ -14,10 +14,10 @@ from il_robot.cli import main
 from il_robot.errors import BadInput
 from il_robot.rig import Arm, Camera, Joint, Rig
 from il_robot.training.beginning import told_recipe
-from il_robot.training.checkpoint import weights_path
 from il_robot.training.description import read_description
 from il_robot.training.distributed import World
 from il_robot.training.optimiser import learning_rate
+from il_robot.training.run_folder import weights_path
 from il_robot.training.train import train
 from il_robot.types import Mode
 

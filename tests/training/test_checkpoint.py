@@ -17,9 +17,9 @@ from safetensors.torch import load_file, save_file
 from il_robot.errors import BadInput
 from il_robot.policies.catalogue import PolicyName
 from il_robot.rig import Rig
-from il_robot.training.checkpoint import weights_path
 from il_robot.training.loaded_policy import load_policy
 from il_robot.training.recipe import Precision
+from il_robot.training.run_folder import weights_path
 from il_robot.training.train import train
 from il_robot.types import Observation
 
@@ -205,3 +205,25 @@ def test_what_is_no_run_is_one_line(tmp_path: Path) -> None:
         load_policy(tmp_path / "absent")
     with pytest.raises(BadInput, match="not a folder that il-robot train made"):
         load_policy(tmp_path)
+
+
+def test_a_folder_of_runs_names_them(trained: Path, tmp_path: Path) -> None:
+    for seed in range(4):
+        shutil.copytree(trained, tmp_path / f"three/width_8/seed_{seed}")
+    with pytest.raises(BadInput) as caught:
+        load_policy(tmp_path / "three")
+    named = ", ".join(f"{tmp_path}/three/width_8/seed_{seed}" for seed in range(3))
+    assert str(caught.value).endswith(f"and is none; name one of the runs in it: {named} and 1 more")
+
+
+def test_what_has_another_than_a_file_for_its_configuration_does_not_name_itself(run: Path) -> None:
+    (run / "config.json").unlink()
+    (run / "config.json").symlink_to("gone.json")
+    with pytest.raises(BadInput, match="it has no config"):
+        load_policy(run)
+
+
+def test_a_run_may_be_named_by_a_text(run: Path) -> None:
+    np.testing.assert_array_equal(
+        load_policy(str(run)).predict(seen(24, 32)).qpos, load_policy(run).predict(seen(24, 32)).qpos
+    )

@@ -19,8 +19,9 @@ from il_robot.policies.act import ActConfig
 from il_robot.policies.bet import BetConfig
 from il_robot.policies.unet import UNetConfig
 from il_robot.policies.vision import VisionConfig
-from il_robot.training.checkpoint import load_tensors, save_tensors, weights_path
+from il_robot.training.checkpoint import load_tensors, save_tensors
 from il_robot.training.loaded_policy import load_policy
+from il_robot.training.run_folder import weights_path
 from il_robot.training.train import train
 
 Tensors: TypeAlias = dict[str, Tensor]

@@ -20,11 +20,12 @@ from il_robot.policies.bc import BcConfig
 from il_robot.policies.catalogue import build
 from il_robot.policies.inputs import Inputs
 from il_robot.training import loop
-from il_robot.training.checkpoint import load_tensors, save_tensors, weights_path
+from il_robot.training.checkpoint import load_tensors, save_tensors
 from il_robot.training.journal import Journal, read_metrics
 from il_robot.training.loop import Training
 from il_robot.training.progress import Progress
 from il_robot.training.recipe import Recipe
+from il_robot.training.run_folder import weights_path
 from il_robot.training.statistics import Statistics
 from il_robot.training.windows import Windows, gather
 

@@ -11,8 +11,9 @@ from calibration.rig_file import load_rig
 from il_robot.policies.catalogue import build
 from il_robot.sim.collect import collect, with_cameras
 from il_robot.training import judge
-from il_robot.training.checkpoint import save_tensors, weights_path
+from il_robot.training.checkpoint import save_tensors
 from il_robot.training.description import Description, read_description
+from il_robot.training.run_folder import weights_path
 from il_robot.training.train import train
 
 

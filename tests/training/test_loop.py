@@ -23,7 +23,7 @@ from il_robot.policies.inputs import CameraInput, Inputs
 from il_robot.policies.network import Batch
 from il_robot.policies.vision import VisionConfig
 from il_robot.training.augmentation import augment, augmented
-from il_robot.training.checkpoint import load_tensors, weights_path
+from il_robot.training.checkpoint import load_tensors
 from il_robot.training.frames import Frames
 from il_robot.training.images import decode_images
 from il_robot.training.intervals import Share, share
@@ -32,6 +32,7 @@ from il_robot.training.loop import Training
 from il_robot.training.memory import told_memory
 from il_robot.training.progress import Progress
 from il_robot.training.recipe import Augmentation, Recipe
+from il_robot.training.run_folder import weights_path
 from il_robot.training.statistics import Statistics
 from il_robot.training.train import Computing, train
 from il_robot.training.windows import Windows, gather

@@ -24,11 +24,12 @@ from il_robot.policies.inputs import CameraInput, Inputs
 from il_robot.policies.network import Batch
 from il_robot.policies.resnet import ResNet18
 from il_robot.policies.vision import VisionConfig
-from il_robot.training.checkpoint import load_tensors, weights_path
+from il_robot.training.checkpoint import load_tensors
 from il_robot.training.loop import Training
 from il_robot.training.optimiser import Optimiser, learning_rate
 from il_robot.training.presets import PRESETS
 from il_robot.training.recipe import Augmentation, Recipe
+from il_robot.training.run_folder import weights_path
 from il_robot.training.statistics import Statistics
 from il_robot.training.train import train
 from il_robot.training.validation import validation_loss

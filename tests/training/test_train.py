@@ -18,13 +18,14 @@ from il_robot.policies.bc import BcConfig
 from il_robot.policies.catalogue import build
 from il_robot.policies.inputs import Inputs
 from il_robot.training import loop
-from il_robot.training.checkpoint import load_tensors, save_tensors, weights_path
+from il_robot.training.checkpoint import load_tensors, save_tensors
 from il_robot.training.description import read_description
 from il_robot.training.journal import read_metrics
 from il_robot.training.loop import Training
 from il_robot.training.presets import PRESETS
 from il_robot.training.progress import Progress
 from il_robot.training.recipe import Recipe
+from il_robot.training.run_folder import weights_path
 from il_robot.training.statistics import Statistics
 from il_robot.training.train import Computing, train
 from il_robot.training.windows import Windows, gather

@@ -12,18 +12,15 @@ from calibration.rig_file import load_rig
 from hardware.errors import in_words
 from hardware.log_folder import first_there, no_place_for_logs, unwritable
 from hardware.wiring import load_wiring
+from il_robot.counted import few
 from il_robot.episodes.dataset import episode_folders
 from il_robot.episodes.layout import EpisodeInfo, episode_info
 from il_robot.episodes.reader import Episode
 from il_robot.errors import BadInput, Fault
 from il_robot.rig import Rig
+from il_robot.training.run_folder import CONFIG, check_weights_there, weights_called, why_no_run
 from il_robot_ros.graph_parts import PEDAL_LINK
 from il_robot_ros.graph_process import Process, Value
-
-RUN_FILE = "config.json"
-"""What makes a folder a trained policy's."""
-FEW = 3
-"""So many names are said of what differs; the rest is counted."""
 
 
 def check_inputs(processes: Sequence[Process]) -> None:
@@ -44,7 +41,7 @@ def _check_rig(given: Mapping[str, Value]) -> None:
     devices += [camera.device for camera in wiring.cameras.values() if camera.device.startswith("/dev/")]
     if missing := [device for device in devices if not Path(device).exists()]:
         asked = "is it plugged in" if len(missing) == 1 else "are they plugged in"
-        raise Fault(f"rig {name}: no {_few(missing)}; {asked}? il-robot doctor --rig {name} says more")
+        raise Fault(f"rig {name}: no {few(missing)}; {asked}? il-robot doctor --rig {name} says more")
 
 
 def _check_pedal(given: Mapping[str, Value]) -> None:
@@ -112,11 +109,7 @@ def _check_same_kind(dataset: Path, theirs: EpisodeInfo, ours: EpisodeInfo) -> N
 def _odd(these: tuple[str, ...], those: tuple[str, ...]) -> str:
     """What only these have."""
     odd = [name for name in these if name not in those]
-    return _few(odd) or ("none such" if len(these) < len(those) else "them in another order")
-
-
-def _few(names: Sequence[str]) -> str:
-    return ", ".join(names[:FEW]) + (f" and {len(names) - FEW} more" if len(names) > FEW else "")
+    return few(odd) or ("none such" if len(these) < len(those) else "them in another order")
 
 
 def _newest(dataset: Path) -> EpisodeInfo | None:
@@ -134,10 +127,9 @@ def _sizes(info: EpisodeInfo) -> tuple[str, ...]:
 
 def _check_policy(given: Mapping[str, Value]) -> None:
     run = Path(str(given["run"]))
-    if not (run / RUN_FILE).is_file():
-        inside = sorted(path.parent for path in run.glob(f"*/{RUN_FILE}"))
-        meant = f"; name one of the runs in it: {inside[0]}" if inside else ""
-        raise BadInput(f"policy:={run}: not a folder that il-robot train made: it has no {RUN_FILE}{meant}")
+    if not (run / CONFIG).is_file():
+        raise BadInput(f"policy:={run}: {why_no_run(run)}")
+    check_weights_there(run, weights_called(str(given["weights"])), "weights:=last")
 
 
 def _check_replay(given: Mapping[str, Value]) -> None:
@@ -149,7 +141,7 @@ def check_replayable(episode: Episode, rig: Rig) -> None:
     info = episode.info
     if info.joint_names != rig.joint_names:
         odd = sorted(set(info.joint_names) ^ set(rig.joint_names))
-        differ = f": {_few(odd)}" if odd else ", in their order"
+        differ = f": {few(odd)}" if odd else ", in their order"
         raise BadInput(f"{episode.path}: recorded on another rig ({info.rig}) than {rig.name}; joints differ{differ}")
     if info.fps != rig.rate_hz:
         raise BadInput(f"{episode.path}: recorded at {info.fps:g} Hz; rig {rig.name} runs at {rig.rate_hz:g} Hz")

@@ -15,6 +15,7 @@ from il_robot.control.execution import Execution
 from il_robot.episodes.reader import Episode
 from il_robot.errors import BadInput, nearest
 from il_robot.sim.tasks import DEMONSTRATION_SEEDS
+from il_robot.training.run_folder import WEIGHTS
 from il_robot_ros.graph_parts import control, folder, puppeteer, recorder, rig_processes, shared, simulated
 from il_robot_ros.graph_process import Process
 from il_robot_ros.launch_arguments import (
@@ -37,6 +38,7 @@ from il_robot_ros.launch_arguments import (
     TASK,
     TASK_AGAIN,
     VERBOSE,
+    WHICH_WEIGHTS,
     Argument,
     choice,
     computing,
@@ -90,11 +92,12 @@ def _deploy(given: Mapping[str, str]) -> tuple[Process, ...]:
         given["execution"], **{key: value for key, value in options.items() if value != getattr(Execution, key)}
     )
     run = folder(given, "policy", "a run of il-robot train")
+    weights = choice(given, "weights", WEIGHTS)
     return (
         *rig_processes(given),
-        Process("policy", {**shared(given), "run": run, **computing(given)}),
+        Process("policy", {**shared(given), "run": run, "weights": weights, **computing(given)}),
         control(given, autonomous=True, execution=executed.how, **{name: getattr(executed, name) for name in options}),
-        recorder(given, policy=run),
+        recorder(given, policy=run if weights == "last" else f"{run}, {weights} weights"),
         *puppeteer(given, role="supervise", knock_at=integer(given, "knock_at", least=-1)),
     )
 
@@ -137,6 +140,7 @@ GRAPHS: Mapping[str, Graph] = {
             "let a policy drive, take over with the pedal, record both",
             (
                 POLICY,
+                WHICH_WEIGHTS,
                 RIG,
                 TASK,
                 DATASET,

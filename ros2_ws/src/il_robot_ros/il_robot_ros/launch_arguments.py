@@ -12,6 +12,7 @@ from il_robot.control.execution import EXECUTIONS, PREFERENCES
 from il_robot.errors import BadInput, nearest
 from il_robot.screen import for_screen
 from il_robot.training.recipe import PRECISIONS
+from il_robot.training.run_folder import WEIGHTS
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,9 @@ RIG_PEDAL, KEYBOARD = "rig", "keyboard"
 
 DATASET = Argument("dataset", None, "folder that the episodes go to; made if there is none")
 POLICY = Argument("policy", None, "the run folder of a trained policy")
+WHICH_WEIGHTS = Argument(
+    "weights", WEIGHTS[0], "last, or best: what held most in training's --rollouts, else the lowest validation loss"
+)
 EPISODE = Argument("episode", None, "the episode (a folder *.zarr) whose actions are sent again")
 RIG = Argument("rig", "sim", "the rig: a name (sim, aloha, koch), or the folder of one")
 TASK = Argument("task", "", "what is being done: a real rig's is asked for; simulated: which scene, else transfer_cube")

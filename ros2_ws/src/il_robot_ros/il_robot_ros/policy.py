@@ -11,7 +11,6 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import simplejpeg
 from rclpy.node import Node
@@ -23,6 +22,7 @@ from calibration.in_use import calibration_changed, calibration_digest
 from calibration.rig_file import load_rig
 from il_robot.training.loaded_policy import load_policy
 from il_robot.training.recipe import precision_of
+from il_robot.training.run_folder import weights_called
 from il_robot.types import Frame, Observation
 from il_robot_ros import messages, process, topics
 from il_robot_ros.clock import clock_of
@@ -37,6 +37,7 @@ KEPT = 10
 class Parameters:
     rig: str = parameter("rig: a name or the path of a rig.yaml")
     run: str = parameter("the run folder of the trained policy")
+    weights: str = parameter("which of its weights drive: last, best", "last")
     device: str = parameter("where it computes: cpu, cuda", "cpu")
     precision: str = parameter("how precisely: fp32, bf16", "fp32")
     compile: bool = parameter("whether torch.compile makes one program of it at the start", False)
@@ -51,8 +52,14 @@ class PolicyNode:
         given = declare(node, Parameters)
         self._rig = load_rig(given.rig)
         self._time = clock_of(node)
-        precision = precision_of(given.precision)
-        self._policy = load_policy(Path(given.run), self._rig, given.device, precision=precision, compile=given.compile)
+        self._policy = load_policy(
+            given.run,
+            self._rig,
+            given.device,
+            weights_called(given.weights),
+            precision_of(given.precision),
+            compile=given.compile,
+        )
         self._warning = calibration_changed(
             calibration_digest(self._rig, given.rig), self._policy.description.data.calibrations
         )
