@@ -57,6 +57,14 @@ class Execution:
                 raise BadInput(f"{name} {value}: has no effect with execution {how}; allowed with {whose}")
         return Execution(how, **asked)
 
+    def facts(self) -> dict[str, Any]:
+        """How, and the options that have an effect on it."""
+        return {"how": self.how, **{name: getattr(self, name) for name in OPTIONS[self.how]}}
+
+    def __str__(self) -> str:
+        how, *options = self.facts().items()
+        return ", ".join([str(how[1]), *(f"{name} {value}" for name, value in options)])
+
     def build(self, joints: int, chunk_size: int) -> ChunkExecution:
         """What turns chunks of up to ``chunk_size`` steps into actions, with an empty memory."""
         if self.how == "ensemble":

@@ -19,6 +19,7 @@ from il_robot.sim.tasks import check_task
 from il_robot.training.description import Description, read_description
 from il_robot.training.device import check_device
 from il_robot.training.evaluation import Evaluation
+from il_robot.training.film import check_film
 from il_robot.training.fresh_starts import Driven, drive_at_once, film, starts_at_once
 from il_robot.training.intervals import Share
 from il_robot.training.loaded_policy import read_weights
@@ -91,7 +92,9 @@ def evaluate(
     # Before processes are begun that would only find the same.
     check_task(task)
     check_device(device)
-    read_weights(run, description, weights)
+    _, step = read_weights(run, description, weights)
+    if video:
+        check_film(video, description.rig)
     console = Console(stderr=json)
     with Progress(console=console) as bar:
         progress = bar.add_task("evaluate", total=episodes)
@@ -101,16 +104,21 @@ def evaluate(
         if rest:
             evaluation += drive_at_once(driven, rest, processes, lambda: bar.advance(progress))
     if json:
-        print(json_text.dumps(_facts(evaluation, description, run, task, seed, executed)))
+        print(json_text.dumps(_facts(evaluation, driven, description, step, seed)))
     else:
-        console.print(_table(evaluation, description))
+        console.print(_table(evaluation, driven, description, step))
         if video:
             console.print(f"film of the first {counted(min(FILMED, episodes), 'episode')}: {video}", soft_wrap=True)
     return evaluation
 
 
-def _table(evaluation: Evaluation, description: Description) -> Table:
-    table = Table(title=f"{description.policy}, {counted(len(evaluation.outcomes), 'fresh start')}")
+def _table(evaluation: Evaluation, driven: Driven, description: Description, step: int | None) -> Table:
+    of_step = "" if step is None else f", step {step}"
+    rounded = "" if driven.precision == "fp32" else f"; {driven.precision}"
+    table = Table(
+        title=f"{description.policy}, {counted(len(evaluation.outcomes), 'fresh start')}\n"
+        f"{driven.weights} weights{of_step}; {driven.execution}{rounded}"
+    )
     table.add_column("")
     for heading in ("episodes", "share", "95 % interval"):
         table.add_column(heading, justify="right")
@@ -130,15 +138,18 @@ def _table(evaluation: Evaluation, description: Description) -> Table:
 
 
 def _facts(
-    evaluation: Evaluation, description: Description, run: Path, task: str, seed: int, executed: Execution
+    evaluation: Evaluation, driven: Driven, description: Description, step: int | None, seed: int
 ) -> dict[str, Any]:
     parts = {name: getattr(evaluation, name) for name in ("held", "success", "crash", "stall")}
     return {
-        "run": str(run),
+        "run": str(driven.run),
         "policy": description.policy,
-        "task": task,
+        "weights": driven.weights,
+        "step": step,
+        "task": driven.task,
         "seed": seed,
-        "execution": cattrs.unstructure(executed),
+        "execution": driven.execution.facts(),
+        "precision": driven.precision,
         **{name: _share_facts(part) for name, part in parts.items()},
         "milestones": {name: _share_facts(part) for name, part in evaluation.milestones.items()},
         "outcomes": [

@@ -29,20 +29,29 @@ def grid(images: list[Image]) -> Image:
     return whole
 
 
+def check_film(path: Path, rig: Rig) -> None:
+    """Raises BadInput when no film of ``rig`` can be written to ``path``: no camera, no .mp4 file, no folder for it."""
+    if not rig.cameras:
+        raise BadInput(f"--video {path}: rig {rig.name} has no camera")
+    if path.suffix != ".mp4":
+        raise BadInput(f"--video {path}: the file must end in .mp4")
+    if path.is_dir():
+        raise BadInput(f"--video {path}: is a folder; allowed: a .mp4 file")
+    if not path.parent.is_dir():
+        raise BadInput(f"--video {path}: no such folder: {path.parent}")
+
+
 class Film:
     """Writes MPEG-4 while entered; every step added is a frame."""
 
     def __init__(self, path: Path, rig: Rig) -> None:
-        """Raises BadInput when ``path`` cannot be written or the rig has no camera."""
-        if not rig.cameras:
-            raise BadInput(f"--video {path}: rig {rig.name} has no camera")
-        if path.suffix != ".mp4":
-            raise BadInput(f"--video {path}: the file must end in .mp4")
+        """Raises BadInput as :func:`check_film` does, and when ``path`` cannot be written."""
+        check_film(path, rig)
         size = grid([np.zeros((camera.height, camera.width, 3), np.uint8) for camera in rig.cameras]).shape
         code = cv2.VideoWriter.fourcc(*"mp4v")
         self._writer = cv2.VideoWriter(str(path), code, rig.rate_hz, (size[1], size[0]))
         if not self._writer.isOpened():
-            raise BadInput(f"--video {path}: cannot be written; does its folder exist?")
+            raise BadInput(f"--video {path}: cannot be written")
         self._cameras = rig.camera_names
 
     def add(self, index: int, observation: Observation, action: Floats, milestone: Milestone) -> None:

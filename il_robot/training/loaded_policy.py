@@ -106,7 +106,7 @@ def load_policy(
     description = read_description(run)
     if rig is not None:
         check_fits(description, rig, run)
-    tensors = read_weights(run, description, weights)
+    tensors, _ = read_weights(run, description, weights)
     with (
         told_memory(device, "the policy needs a larger one"),
         told_compiler("or let the policy drive without --compile (launch: compile:=false)")
@@ -121,15 +121,18 @@ def load_policy(
     return policy
 
 
-def read_weights(run: Path, description: Description, weights: WeightsName) -> dict[str, Tensor]:
-    """A run's weights. Raises BadInput when there are none, or damaged or other ones than it describes."""
+def read_weights(run: Path, description: Description, weights: WeightsName) -> tuple[dict[str, Tensor], int | None]:
+    """A run's weights, and the training step they are of, if their file tells.
+
+    Raises BadInput when there are none, or damaged or other ones than it describes."""
     path = weights_path(run, weights)
     check_weights_there(run, weights, "--weights last")
-    tensors = load_tensors(path)[0]
+    tensors, facts = load_tensors(path)
     # Without memory: a damaged configuration may ask for more than there is.
     with torch.device("meta"):
         check_fits_network(build(description.network, description.inputs), tensors, path)
-    return tensors
+    step = facts.get("step", "")
+    return tensors, int(step) if step.isdecimal() else None
 
 
 def check_fits(description: Description, rig: Rig, where: Path) -> None:

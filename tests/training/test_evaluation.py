@@ -17,11 +17,13 @@ from il_robot.errors import BadInput
 from il_robot.sim.collect import collect, with_cameras
 from il_robot.sim.expert import Expert
 from il_robot.sim.world import World
+from il_robot.training.checkpoint import load_tensors, save_tensors
 from il_robot.training.driver import Driver
 from il_robot.training.evaluate import evaluate
 from il_robot.training.evaluation import drive
 from il_robot.training.film import grid
 from il_robot.training.fresh_starts import Driven
+from il_robot.training.run_folder import weights_path
 from il_robot.training.train import train
 from il_robot.types import ActionChunk, Observation
 
@@ -129,7 +131,8 @@ def test_from_demonstrations_to_figures_and_a_film(tmp_path: Path, capsys: pytes
         tmp_path / "run", episodes=1, json=True, video=tmp_path / "film.mp4", execution="receding", execute=5
     )
     told = json.loads(capsys.readouterr().out)
-    assert told["execution"] == {"how": "receding", "m": 0.01, "prefer": "oldest", "execute": 5}
+    assert told["execution"] == {"how": "receding", "execute": 5}
+    assert (told["weights"], told["step"], told["precision"]) == ("last", 2, "fp32")
     assert told["held"] == {"count": 0, "of": 1, "rate": 0.0, "low": 0.0, "high": evaluation.held.high}
     assert told["outcomes"][0]["seed"] == evaluation.outcomes[0].seed >= 1_000_000
     film = cv2.VideoCapture(str(tmp_path / "film.mp4"))
@@ -146,6 +149,43 @@ def test_from_demonstrations_to_figures_and_a_film(tmp_path: Path, capsys: pytes
         evaluate(tmp_path / "run", episodes=1, video=tmp_path / "film.gif")
     with pytest.raises(BadInput, match="no task 'stack'"):
         evaluate(tmp_path / "run", task="stack")
+
+
+def test_a_table_tells_what_was_evaluated(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    collect(tmp_path / "data", with_cameras(RIG, ()), episodes=1)
+    train("bc", (tmp_path / "data",), out=tmp_path / "run", steps=3, batch=4)
+    tensors, _ = load_tensors(weights_path(tmp_path / "run", "last"))
+
+    def told(**options: Any) -> str:
+        capsys.readouterr()
+        evaluate(tmp_path / "run", episodes=1, **options)
+        return " ".join(capsys.readouterr().out.split("┏")[0].split())
+
+    assert told().endswith("bc, 1 fresh start last weights, step 3; ensemble, m 0.01, prefer oldest")
+    save_tensors(weights_path(tmp_path / "run", "best"), tensors, {"step": "2"})
+    best = told(weights="best", execution="receding", execute=7, precision="bf16")
+    assert best.endswith("best weights, step 2; receding, execute 7; bf16")
+    save_tensors(weights_path(tmp_path / "run", "best"), tensors, {})
+    assert told(weights="best", execution="chunk").endswith("best weights; chunk"), "a file that does not tell its step"
+
+
+@pytest.mark.parametrize(
+    ("film", "said"),
+    [("film.avi", r"must end in \.mp4"), ("no/film.mp4", "no such folder: .*no"), ("films.mp4", "is a folder")],
+)
+def test_a_film_that_cannot_be_is_refused_before_anything_is_driven(
+    tmp_path: Path, film: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    collect(tmp_path / "data", with_cameras(RIG, ("cam_high",), (48, 64)), episodes=1)
+    train("bc", (tmp_path / "data",), out=tmp_path / "run", steps=1, batch=4)
+    (tmp_path / "films.mp4").mkdir()
+    capsys.readouterr()
+    with pytest.raises(BadInput, match=said):
+        evaluate(tmp_path / "run", episodes=1, video=tmp_path / film)
+    assert "evaluate" not in capsys.readouterr().out, "it began"
 
 
 def test_what_a_policy_draws_follows_from_the_start_alone(tmp_path: Path) -> None:
