@@ -37,7 +37,7 @@ def report(
         demonstrations: dataset that was trained on (default: demonstrations in the folder).
         replays: dataset of replayed episodes (default: replays in the folder).
         run: folder of the training run (default: run in the folder).
-        evaluation: what `il-robot evaluate --json` printed (default: evaluation.json in the folder).
+        evaluation: what `il-robot evaluate --json` printed of that run (default: evaluation.json in the folder).
         corrections: dataset of deployed episodes (default: corrections in the folder).
     """
     if not folder.is_dir():

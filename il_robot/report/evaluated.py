@@ -31,6 +31,10 @@ class Evaluated:
     stall: Rate
     milestones: tuple[Rate, ...]
     """In the order in which they are reached."""
+    run: str = ""
+    """The run's folder when it was evaluated; empty in a file that does not tell."""
+    identity: str = ""
+    """Of the run, see :mod:`il_robot.training.identity`; empty in a file of an il-robot that did not tell it."""
 
 
 def read_evaluated(data: Any, where: str) -> Evaluated:
@@ -45,6 +49,8 @@ def read_evaluated(data: Any, where: str) -> Evaluated:
             crash=_rate("crashed", data["crash"]),
             stall=_rate("stalled", data["stall"]),
             milestones=tuple(_rate(name, part) for name, part in data["milestones"].items()),
+            run=str(data.get("run", "")),
+            identity=str(data.get("identity", "")),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)

@@ -67,6 +67,11 @@ def load(sources: Sources) -> Loaded:
     loaded.trained = _read(loaded, "run", sources.run, _trained)
     loaded.evaluated = _read(loaded, "evaluation", sources.evaluation, _evaluated)
     loaded.corrections = _read(loaded, "corrections", sources.corrections, Dataset)
+    if loaded.evaluated and loaded.trained and _is_of_another_run(loaded.evaluated, loaded.trained):
+        run, policy = loaded.evaluated.run or "a run", loaded.evaluated.policy
+        ours = f"{loaded.trained.path} ({loaded.trained.description.policy})"
+        _leave_out(loaded, "evaluation", f"{sources.evaluation}: of another run: {run} ({policy}), not {ours}")
+        loaded.evaluated = None
     return loaded
 
 
@@ -77,9 +82,25 @@ def _read(loaded: Loaded, name: str, path: Path | None, read: Callable[[Path], T
     try:
         return read(path)
     except BadInput as error:
-        loaded.absent[name] = str(error)
-        loaded.problems.append(str(error))
+        _leave_out(loaded, name, str(error))
         return None
+
+
+def _leave_out(loaded: Loaded, name: str, why: str) -> None:
+    loaded.absent[name] = why
+    loaded.problems.append(why)
+
+
+def _is_of_another_run(evaluated: Evaluated, trained: Trained) -> bool:
+    """Whether that is certain: a folder that was moved or copied since is still the same run's."""
+    from il_robot.training.identity import identity  # brings torch along, as _trained did
+
+    if evaluated.policy != trained.description.policy:
+        return True
+    if evaluated.identity:
+        return evaluated.identity != identity(trained.description)
+    there = Path(evaluated.run)
+    return evaluated.run != "" and there.is_dir() and not there.samefile(trained.path)
 
 
 def _trained(path: Path) -> Trained:

@@ -21,6 +21,7 @@ from il_robot.training.device import check_device
 from il_robot.training.evaluation import Evaluation
 from il_robot.training.film import check_film
 from il_robot.training.fresh_starts import Driven, drive_at_once, film, starts_at_once
+from il_robot.training.identity import identity
 from il_robot.training.intervals import Share
 from il_robot.training.loaded_policy import read_weights
 from il_robot.training.recipe import Precision
@@ -143,6 +144,7 @@ def _facts(
     parts = {name: getattr(evaluation, name) for name in ("held", "success", "crash", "stall")}
     return {
         "run": str(driven.run),
+        "identity": identity(description),
         "policy": description.policy,
         "weights": driven.weights,
         "step": step,
