@@ -32,11 +32,12 @@ class Journal:
     def __init__(self, run: Path, resumed_at: int, listener: Listener | None = None) -> None:
         """Goes on after ``resumed_at`` steps; lines of what came later, in a run that was cut short, are dropped.
 
-        ``listener`` hears first what is kept: it may not have been there when that was written.
+        So is what is damaged: it keeps no run from being trained on. ``listener`` hears first what is kept: it may not
+        have been there when that was written.
         """
         self._path = run / METRICS
         self._listener = listener
-        kept = [line for line in read_metrics(run) if steps_done(line) <= resumed_at]
+        kept = [line for line in _numbers(_texts(self._path)) if steps_done(line) <= resumed_at]
         self._begin(kept)
         if listener is not None:
             for line in kept:
@@ -90,25 +91,41 @@ class Averages:
 
 
 def read_metrics(run: Path) -> list[dict[str, Any]]:
-    """The lines of a run's ``metrics.jsonl``; what is none of finite numbers, or was cut short by a crash, is left out.
+    """The lines of a run's ``metrics.jsonl``.
 
-    Raises BadInput when it cannot be read.
+    One whose numbers are not finite is left out, and so is the last one where a crash cut it short.
+
+    Raises BadInput when it cannot be read, or has a line that no training wrote.
     """
     path = run / METRICS
+    texts = _texts(path)
+    for number, text in enumerate(texts[:-1], 1):  # what follows the last line's end was cut short, or is nothing
+        if text.strip() and _line(text) is None:
+            raise BadInput(f"{path}: damaged: line {number} is not a JSON object of numbers with a step")
+    return _numbers(texts)
+
+
+def _texts(path: Path) -> list[str]:
     try:
-        texts = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        return path.read_text(encoding="utf-8", errors="replace").split("\n")
     except FileNotFoundError:
         return []
     except OSError as error:
         raise BadInput(f"{path}: {error.strerror}") from None
-    return [line for line in map(_line, texts) if line is not None]
+
+
+def _numbers(texts: Sequence[str]) -> list[dict[str, Any]]:
+    """The lines that hold finite numbers of a step that there can be."""
+    lines = [line for line in map(_line, texts) if line is not None]
+    return [line for line in lines if line["step"] >= 0 and all(abs(value) <= LARGEST for value in line.values())]
 
 
 def _line(text: str) -> dict[str, Any] | None:
+    """None for what is none of numbers and a step."""
     try:
         line = json.loads(text)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(line, dict) or type(line.get("step")) is not int or line["step"] < 0:
+    if not isinstance(line, dict) or type(line.get("step")) is not int:
         return None
-    return line if all(type(value) in (int, float) and abs(value) <= LARGEST for value in line.values()) else None
+    return line if all(type(value) in (int, float) for value in line.values()) else None

@@ -15,7 +15,7 @@ from demonstrations import RIG, demonstrations
 from torch import Tensor
 
 from il_robot.episodes.dataset import Dataset
-from il_robot.errors import Fault
+from il_robot.errors import BadInput, Fault
 from il_robot.policies.bc import BcConfig
 from il_robot.policies.catalogue import build
 from il_robot.policies.inputs import Inputs
@@ -165,9 +165,27 @@ def test_a_listener_hears_first_what_is_kept(tmp_path: Path) -> None:
     assert heard.lines == [{"step": 3, "loss": 1.0}, {"step": 4, "validation": 2.0}], "not what came later"
 
 
-def test_what_is_no_line_of_numbers_is_left_out(tmp_path: Path) -> None:
-    lines = [b'{"step": 1, "loss": "x"}', b'{"step": true}', b"\xff\xfe", b"[1]", b'{"step": 2, "loss": 1.5}', b'{"st']
-    (tmp_path / "metrics.jsonl").write_bytes(b"\n".join(lines))
+@pytest.mark.parametrize(
+    "garbage", [b'{"step": 1, "loss": "x"}', b'{"step": true}', b"\xff\xfe", b"[1]", b'{"step": 1, "lo', b"\0\0\0"]
+)
+def test_a_line_that_no_training_wrote_is_named_and_dropped_by_a_run_that_goes_on(
+    tmp_path: Path, garbage: bytes
+) -> None:
+    path = tmp_path / "metrics.jsonl"
+    good = [b'{"step": 2, "loss": 1.5}', b'{"step": 3, "loss": 1.0}']
+    path.write_bytes(b"\n".join([good[0], garbage, good[1], b""]))
+    with pytest.raises(BadInput, match=r"metrics\.jsonl: damaged: line 2 is not a JSON object of numbers with a step$"):
+        read_metrics(tmp_path)
+    path.write_bytes(b"\n".join([*good, garbage, b""]))
+    with pytest.raises(BadInput, match="line 3 is not"):
+        read_metrics(tmp_path)  # whole, for it has its end: no crash cut it short
+    Journal(tmp_path, 4)
+    assert read_metrics(tmp_path) == [{"step": 2, "loss": 1.5}, {"step": 3, "loss": 1.0}]
+
+
+def test_what_a_crash_cut_short_and_numbers_that_are_not_finite_are_left_out(tmp_path: Path) -> None:
+    lines = ['{"step": 1, "loss": NaN}', '{"step": -1}', "", '{"step": 2, "loss": 1.5}\r', '{"st']
+    (tmp_path / "metrics.jsonl").write_text("\n".join(lines))
     assert read_metrics(tmp_path) == [{"step": 2, "loss": 1.5}]
 
 
