@@ -14,6 +14,7 @@ from rich.table import Column
 from rich.text import Text
 
 from il_robot.screen import for_screen
+from il_robot.training.amounts import time_text
 from il_robot.training.progress import Progress, Result
 from il_robot.training.run_folder import weights_path
 
@@ -53,7 +54,7 @@ def sum_up(console: Console, result: Result, run: Path) -> None:
         told.append(f"validation {result.validation:.4f}")
     if result.held is not None:
         told.append(f"held {result.held:.0%}")
-    console.print(f"step {result.step}: {', '.join(told)}, {result.cpu_s:.0f} s of CPU")
+    console.print(f"step {result.step}: {', '.join(told)}, {time_text(result.cpu_s)} of CPU time")
     console.print(f"policy: {weights_path(run, 'last')}", soft_wrap=True)
     if result.stopped:
         console.print("stopped and saved; the same command with --resume goes on", soft_wrap=True)

@@ -19,7 +19,7 @@ from il_robot.policies.catalogue import Network
 from il_robot.policies.network import Loss
 from il_robot.stopping import StopRequest
 from il_robot.training.checkpoint import load_tensors, save_tensors
-from il_robot.training.curves import draw_curves
+from il_robot.training.curves import Curve, draw_curves
 from il_robot.training.distributed import ALONE, World
 from il_robot.training.divergence import Diverged, diverged
 from il_robot.training.intervals import Share
@@ -151,7 +151,7 @@ class Training:
             if self.step != self._saved:
                 self._save(journal, clock)
         if journal is not None:
-            draw_curves({self._run.name: read_metrics(self._run)}, self._run / CURVE)
+            draw_curves([Curve(self._run.name, "", read_metrics(self._run))], self._run / CURVE)
         return Result(self.step, self._loss, *self._checked, self._cpu_s, stopped=self.step < last)
 
     def _together(self, loss: Loss, norm: torch.Tensor, stop: bool) -> tuple[dict[str, float], bool]:

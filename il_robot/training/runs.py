@@ -5,25 +5,27 @@ from __future__ import annotations
 import json as json_text
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import cattrs
 import tyro
 from rich.console import Console
-from rich.table import Table
 
 from il_robot.counted import counted
 from il_robot.errors import BadInput
-from il_robot.training.curves import check_picture, draw_curves
+from il_robot.training.amounts import loss_text, share_text, time_text
+from il_robot.training.curves import Curve, check_picture, draw_curves
 from il_robot.training.journal import read_metrics
-from il_robot.training.over_seeds import seeds_table, summed_up
+from il_robot.training.named_rows import NamedRow, print_rows
+from il_robot.training.over_seeds import by_setting, print_seeds, summed_up
 from il_robot.training.run_facts import Run, read_run
 from il_robot.training.run_folder import CONFIG, runs_below
 from il_robot.training.settings import short_names, written
 
-FIGURES = ("loss", "validation", "held", "cpu_s")
+LONGEST_NAME = 60
+"""In a legend."""
 
 
 def runs(
@@ -72,13 +74,13 @@ def compare(folders: Sequence[Path], *, json: bool = False, picture: Path | None
         print(json_text.dumps({"runs": listed, "seeds": seeds}))
     else:
         console = Console()
-        console.print(_table(found))
-        for path, told in odd.items():
-            console.print(f"{path} differs: {told}", soft_wrap=True, highlight=False)
+        if found:
+            _print_runs(console, found, odd)
         if seeds:
-            console.print(seeds_table(seeds, _said))
-    if picture is not None:
-        draw_curves({str(run.path): read_metrics(run.path) for run in found}, picture)
+            console.print()
+            print_seeds(console, seeds)
+    if picture is not None and found:
+        draw_curves(_curves(found, odd), picture)
         if not json:
             print(f"curves: {picture}")
     for told in damaged:
@@ -123,19 +125,33 @@ def _usual(values: Sequence[str]) -> str | None:
     return value if 2 * count > len(values) else None
 
 
-def _table(found: Sequence[Run]) -> Table:
-    table = Table(title=counted(len(found), "run"))
-    table.add_column("run", overflow="fold")
-    for heading in ("policy", "seed", "steps", "loss", "valid.", "held", "CPU s"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for run in found:
-        steps = f"{run.step}" if run.step >= run.steps else f"{run.step} of {run.steps}"
-        figures = [_said(name, getattr(run, name)) for name in FIGURES]
-        table.add_row(str(run.path), run.policy, str(run.seed), steps, *figures)
-    return table
+def _print_runs(console: Console, found: Sequence[Run], odd: Mapping[Path, str]) -> None:
+    headings = ("policy", "seed", "steps", "loss", "validation", "held", "CPU time")
+    rows = [NamedRow(str(run.path), odd.get(run.path, ""), _figures(run)) for run in found]
+    print_rows(console, counted(len(found), "run"), "run", "differs", headings, rows)
 
 
-def _said(name: str, value: float | None) -> str:
-    if value is None:
-        return ""
-    return {"held": f"{value:.0%}", "cpu_s": f"{value:.0f}"}.get(name, f"{value:.4g}")
+def _figures(run: Run) -> list[str]:
+    steps = f"{run.step}" if run.step >= run.steps else f"{run.step} of {run.steps}"
+    losses = ["" if value is None else loss_text(value) for value in (run.loss, run.validation)]
+    held = "" if run.held is None else share_text(run.held)
+    cpu = "" if run.cpu_s is None else time_text(run.cpu_s)
+    return [run.policy, str(run.seed), steps, *losses, held, cpu]
+
+
+def _curves(found: Sequence[Run], odd: Mapping[Path, str]) -> list[Curve]:
+    """A curve for each run; those that differ only in the seed have one name."""
+    curves = []
+    for group in by_setting(found):
+        for run in group:
+            curves.append(Curve(_name(run, group, odd.get(run.path, "")), run.policy, read_metrics(run.path)))
+    return curves
+
+
+def _name(run: Run, group: Sequence[Run], told: str) -> str:
+    """In the legend: the run's path, or the settings that it shares with the other seeds of its group."""
+    seeds = {other.seed for other in group}
+    if len(seeds) < 2 or len(seeds) < len(group):  # with a seed twice, it is not the seeds that are compared
+        return str(run.path)
+    name = f"{run.policy}, {told}" if told else run.policy
+    return f"{name if len(name) <= LONGEST_NAME else group[0].path} ({len(seeds)} seeds)"

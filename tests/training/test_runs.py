@@ -12,6 +12,7 @@ from il_robot.cli import main
 from il_robot.errors import BadInput
 from il_robot.report.sources import Loaded, Trained
 from il_robot.report.summary import summarise_loop
+from il_robot.training.curves import Curve
 from il_robot.training.description import read_description
 from il_robot.training.journal import METRICS, read_metrics
 from il_robot.training.run_facts import read_run
@@ -64,9 +65,41 @@ def test_a_table_tells_in_what_runs_differ(
     monkeypatch.chdir(trained)
     runs((Path("odd"), Path("three")), picture=trained / "curves.png")
     out = capsys.readouterr().out
-    assert "odd differs: chunk_size 4, steps 2" in out
+    (row,) = (line for line in out.splitlines() if line.startswith("odd "))
+    assert row.endswith("chunk_size 4, steps 2")
+    assert out.count("odd") == 1, "a path is told once"
     assert "±" in out
+    assert "held" not in out, "nobody looked"
     assert (trained / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("columns", ["40", "80", "140"])
+def test_paths_and_figures_stay_whole_in_any_width(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.chdir(tmp_path)
+    sweep = Path("a_long_name_of_a_sweep") / "chunk_size_2,hidden_16x16,dropout_0.1"
+    shutil.copytree(trained / "three", sweep)
+    runs((Path("a_long_name_of_a_sweep"),))
+    words = capsys.readouterr().out.split()
+    for seed in range(3):
+        assert str(sweep / f"seed_{seed}") in words
+        assert f"{read_run(sweep / f'seed_{seed}').loss:#.4g}" in words
+
+
+def test_seeds_share_a_line_of_the_legend_and_one_run_trained_twice_does_not(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[Curve] = []
+    monkeypatch.setattr("il_robot.training.runs.draw_curves", lambda curves, path: drawn.extend(curves))
+    monkeypatch.chdir(trained)
+    runs((Path("odd"), Path("three")), picture=tmp_path / "curves.png")
+    assert [curve.name for curve in drawn] == ["odd", *["bc (3 seeds)"] * 3]
+    drawn.clear()
+    again = shutil.copytree(trained / "odd", tmp_path / "again")
+    runs((Path("odd"), again), picture=tmp_path / "curves.png")
+    assert [curve.name for curve in drawn] == ["odd", str(again)]
 
 
 @pytest.mark.parametrize("json_asked", [False, True])
@@ -114,6 +147,35 @@ def test_a_configuration_that_is_no_file_is_told(
     (here / "seed_1" / "config.json").mkdir()
     assert main(["runs", str(here)]) == 1
     assert capsys.readouterr().err == f"error: {here}/seed_1/config.json: Is a directory\n"
+
+
+def test_a_line_of_garbage_is_named_and_only_a_cut_off_last_one_passes(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here = shutil.copytree(trained / "three", tmp_path / "three")
+    for seed, garbage in ((1, "garbage\n"), (2, '{"step": 4, "lo')):
+        with (here / f"seed_{seed}" / METRICS).open("a") as file:
+            file.write(garbage)
+    line = len((here / "seed_1" / METRICS).read_text().splitlines())
+    assert main(["runs", str(here)]) == 1
+    said = capsys.readouterr()
+    assert said.out.startswith("2 runs\n")
+    why = f"damaged: line {line} is not a JSON object of numbers with a step"
+    assert said.err == f"error: {here}/seed_1/metrics.jsonl: {why}\n"
+
+
+def test_where_all_is_damaged_there_is_no_table_and_no_picture(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "foreign").mkdir()
+    (tmp_path / "foreign" / "config.json").write_text('{"type": "act"}')
+    assert main(["runs", str(tmp_path), "--picture", str(tmp_path / "curves.png")]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith(f"error: {tmp_path}/foreign/config.json: ")
+    assert not (tmp_path / "curves.png").exists()
+    assert main(["runs", str(tmp_path), "--json"]) == 1
+    assert json.loads(capsys.readouterr().out) == {"runs": [], "seeds": []}
 
 
 def test_no_run_hides_another(trained: Path) -> None:

@@ -150,7 +150,7 @@ def test_a_sweep_trains_compares_and_goes_on_where_it_was_stopped(
         description = read_description(folder)
         assert (description.network.chunk_size, description.network.hidden) == (k, (8, 8))  # type: ignore[union-attr]
         assert (description.recipe.average, description.seed) == (0.5, 7)
-        assert f"chunk_size_{k}/seed_7 differs: chunk_size {k}\n" in told
+        assert f"chunk_size_{k}/seed_7  differs: chunk_size {k}\n" in told
         assert f"run {k - 1} of 2: chunk_size_{k}/seed_7\n" in told
     before = (folders[0] / "config.json").read_bytes()
     shutil.rmtree(folders[1])
