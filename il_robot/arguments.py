@@ -74,7 +74,8 @@ def _said(event: parse.ParseErrorEvent, function: Callable[..., Any]) -> str | N
 def _unusable(message: str, name: str, metavar: str) -> str:
     plain = re.sub(r"\x1b\[[0-9;]*m", "", message)
     if metavar in _SEVERAL and (several := re.search(r"parse (?:for )?arguments:? \[(.*?)\]", plain)):
-        return f"{name} {several[1].replace(',', '')}: {_SEVERAL[metavar]}"
+        words = several[1].replace("', '", "' '")
+        return f"{name} {words}: {_SEVERAL[metavar]}"
     value = re.search(r"base 10: '(.*)'|to float: '(.*)'", plain)
     given = "" if value is None else " " + next(group for group in value.groups() if group is not None)
     if "invalid literal for int" in plain:

@@ -16,6 +16,10 @@ class BadInput(IlRobotError):
     """A file, value or argument that cannot be used. The command line exits with 2."""
 
 
+class Unreadable(BadInput):
+    """A file that is there and that the system does not let us read: nothing is known of its contents."""
+
+
 class Fault(IlRobotError):
     """Something that was running broke (a device, a process, a disk). The command line exits with 1."""
 
@@ -35,6 +39,11 @@ def said_by_the_system(error: OSError) -> IlRobotError:
     why = error.strerror or str(error).partition("\n")[0] or type(error).__name__
     kind = BadInput if error.errno in OF_THE_PATH else Fault
     return kind(": ".join([*named, why]))
+
+
+def unread(error: OSError, told: str) -> BadInput:
+    """What a file that cannot be read is told as: one that is missing is the folder's fault, all else the system's."""
+    return BadInput(told) if isinstance(error, FileNotFoundError) else Unreadable(told)
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from contextlib import suppress
 from types import FrameType, TracebackType
@@ -38,7 +39,7 @@ class StopRequest:
     def _ask(self, number: int, frame: FrameType | None) -> None:
         if self.asked and number == signal.SIGINT:
             raise KeyboardInterrupt
-        if self._answer and not self.asked:
+        if self._answer and not self.asked and sys.stderr is not None:  # else the number may be another file's
             with suppress(OSError):  # of a terminal that was closed
                 os.write(2, f"\n{self._answer}\n".encode())  # print may be half-way through another line right now
         self.asked = True

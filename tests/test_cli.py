@@ -70,6 +70,7 @@ def test_the_overview_lists_every_command(capsys: pytest.CaptureFixture[str]) ->
         (["launch", "replay", "dataset:=x", "episode:=/nowhere"], ["episode:=/nowhere", "*.zarr"]),
         (["train", "act", "x", "--out", "y", "--steps", "ten"], ["--steps ten: a whole number is needed"]),
         (["train", "act", "x", "--out", "y", "--seeds", "1", "a"], ["--seeds '1' 'a': whole numbers are needed"]),
+        (["train", "act", "x", "--out", "y", "--seeds", "0,1"], ["--seeds '0,1': whole numbers are needed"]),
         (["train", "act", "x", "--out", "y", "--weights", "1", "a"], ["--weights '1' 'a': numbers are needed"]),
         (["train", "act", "x", "--out", "y", "--size", "1", "a"], ["--size '1' 'a': two whole numbers are needed"]),
         (["dataset", "merge", "x", "", "--out", "y"], ["SOURCES 'x' '': paths are needed, and one is empty"]),

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from il_robot.counted import counted
 from il_robot.episodes.layout import ROWS_PER_CHUNK, EpisodeInfo
 from il_robot.episodes.location import read_range
-from il_robot.errors import BadInput
+from il_robot.errors import BadInput, unread
 
 CRC_BYTES = 4
 
@@ -137,7 +137,8 @@ def read_column(episode: Path, column: Column, steps: int) -> NDArray[Any]:
         try:
             raw = read_range(path, 0, expected + CRC_BYTES + 1)
         except OSError as error:
-            raise BadInput(f"{path}: {error.strerror}: the episode lacks steps from {number * rows} on") from None
+            why = f"{path}: {error.strerror}: the episode lacks steps from {number * rows} on"
+            raise unread(error, why) from None
         if len(raw) != expected + CRC_BYTES:
             raise BadInput(f"{path}: {counted(len(raw), 'byte')} or more where {expected + CRC_BYTES} belong")
         if crc32c(raw[:-CRC_BYTES]) != int.from_bytes(raw[-CRC_BYTES:], "little"):

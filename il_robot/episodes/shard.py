@@ -20,7 +20,7 @@ from il_robot.episodes.disk import write_at
 from il_robot.episodes.jpeg_codec import codec_metadata
 from il_robot.episodes.layout import FRAMES_PER_SHARD, CameraInfo
 from il_robot.episodes.location import file_size, read_range
-from il_robot.errors import BadInput
+from il_robot.errors import BadInput, unread
 
 EMPTY = 2**64 - 1
 """Offset and length of a frame that is not there."""
@@ -125,7 +125,7 @@ def read_index(path: Path) -> NDArray[np.uint64]:
         page = read_range(path, 0, INDEX_BYTES)
         size = file_size(path)
     except OSError as error:
-        raise BadInput(f"{path}: {error.strerror}: the episode lacks these frames") from None
+        raise unread(error, f"{path}: {error.strerror}: the episode lacks these frames") from None
     if len(page) != INDEX_BYTES or crc32c(page[:-CRC_BYTES]) != int.from_bytes(page[-CRC_BYTES:], "little"):
         raise BadInput(f"{path}: the shard's index is damaged (checksum does not match)")
     index = np.frombuffer(page[:-CRC_BYTES], "<u8").reshape(FRAMES_PER_SHARD, 2)
@@ -140,7 +140,7 @@ def read_frame(path: Path, offset: int, nbytes: int) -> memoryview:
     try:
         raw = memoryview(read_range(path, offset, nbytes))
     except OSError as error:
-        raise BadInput(f"{path}: {error.strerror}") from None
+        raise unread(error, f"{path}: {error.strerror}") from None
     jpeg = raw[:-CRC_BYTES]
     if len(raw) != nbytes or crc32c(jpeg) != int.from_bytes(raw[-CRC_BYTES:], "little"):
         raise BadInput(f"{path}: the frame at byte {offset} is damaged (checksum does not match)")

@@ -31,6 +31,8 @@ class Evaluated:
     stall: Rate
     milestones: tuple[Rate, ...]
     """In the order in which they are reached."""
+    weights: str = ""
+    """Which, and of which training step; empty in a file that does not tell."""
     run: str = ""
     """The run's folder when it was evaluated; empty in a file that does not tell."""
     identity: str = ""
@@ -49,12 +51,19 @@ def read_evaluated(data: Any, where: str) -> Evaluated:
             crash=_rate("crashed", data["crash"]),
             stall=_rate("stalled", data["stall"]),
             milestones=tuple(_rate(name, part) for name, part in data["milestones"].items()),
+            weights=_weights(data),
             run=str(data.get("run", "")),
             identity=str(data.get("identity", "")),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise BadInput(f"{where}: not what il-robot evaluate --json printed: {reason}") from None
+
+
+def _weights(data: Mapping[str, Any]) -> str:
+    if "weights" not in data:
+        return ""
+    return f"{data['weights']} weights" + ("" if data.get("step") is None else f" of step {data['step']}")
 
 
 def _rate(name: str, part: Mapping[str, Any]) -> Rate:

@@ -92,15 +92,12 @@ def _leave_out(loaded: Loaded, name: str, why: str) -> None:
 
 
 def _is_of_another_run(evaluated: Evaluated, trained: Trained) -> bool:
-    """Whether that is certain: a folder that was moved or copied since is still the same run's."""
+    """Whether that is certain: of an older evaluation only the policy tells, for folders are moved and copied."""
     from il_robot.training.identity import identity  # brings torch along, as _trained did
 
     if evaluated.policy != trained.description.policy:
         return True
-    if evaluated.identity:
-        return evaluated.identity != identity(trained.description)
-    there = Path(evaluated.run)
-    return evaluated.run != "" and there.is_dir() and not there.samefile(trained.path)
+    return evaluated.identity not in ("", identity(trained.description))
 
 
 def _trained(path: Path) -> Trained:

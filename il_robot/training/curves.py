@@ -97,7 +97,7 @@ def _draw(panel: _Panel, axes: Axes, looks: Mapping[str, int]) -> None:
         points = curve.points(panel.key)
         steps, values = zip(*points, strict=True) if points else ((), ())
         look = _look(looks[curve.name]) | {"lw": 1.2 if len(panel.curves) <= _MANY else 0.8}
-        axes.plot(steps, values, label=curve.name, marker="." if len(points) < 30 else None, **look)
+        axes.plot(steps, values, label=curve.name.replace("$", r"\$"), marker="." if len(points) < 30 else None, **look)
     axes.set(xlabel="step", title=panel.title)
     axes.grid(alpha=0.3)
     drawn = [value for curve in panel.curves for _, value in curve.points(panel.key)]

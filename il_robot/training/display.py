@@ -42,7 +42,7 @@ def say(console: Console, line: str) -> None:
 def note(progress: Progress) -> str:
     """Beside the bar."""
     if progress.saving:
-        return f"loss {progress.loss:.3g}, validates and saves"
+        return f"loss {progress.loss:.3g}, looks and saves"
     digits = 1 if progress.steps_per_s < 100 else 0
     return f"loss {progress.loss:.3g}, {progress.steps_per_s:.{digits}f} steps/s, wait {progress.waiting:.0%}"
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext, suppress
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -29,7 +29,7 @@ from il_robot.training.judge import simulated_judge
 from il_robot.training.loop import Judge, Training
 from il_robot.training.memory import keep_freed_memory, told_memory
 from il_robot.training.one_writer import only_writer
-from il_robot.training.progress import Result
+from il_robot.training.progress import Progress, Result
 from il_robot.training.recipe import Recipe
 from il_robot.training.run_folder import weights_path
 from il_robot.training.tensorboard import Board
@@ -58,8 +58,10 @@ class Fitting:
         console = Console(quiet=not self.world.first)
         with ExitStack() as stack, told_memory(self.device, _less_memory(recipe)):
             if self.world.first:
-                stack.enter_context(_made(out))
+                new = _make(out)
                 stack.enter_context(only_writer(out))
+                if new:
+                    stack.callback(_remove_empty, out)  # while it is ours alone
             self.world.wait()
             stack.enter_context(told_compiler(_uncompiled(out)) if recipe.compile else nullcontext())
             bar = stack.enter_context(progress_bar(console))
@@ -75,7 +77,15 @@ class Fitting:
             stack.enter_context(closing(board) if board is not None else nullcontext())
             first = "compiles first" if recipe.compile else ""
             task = bar.add_task(description.policy, total=recipe.steps, completed=training.step, note=first)
-            result = training.fit(lambda p: bar.update(task, completed=p.step, note=note(p)), board)
+            newest: list[Progress] = []
+
+            def tell_bar(progress: Progress) -> None:
+                newest[:] = [progress]
+                bar.update(task, completed=progress.step, note=note(progress))
+
+            result = training.fit(tell_bar, board)
+            for progress in newest:  # nothing is saved any more
+                bar.update(task, note=note(replace(progress, saving=False)))
         sum_up(console, result, out)
         if result.stopped:
             raise KeyboardInterrupt
@@ -157,20 +167,21 @@ class Fitting:
         return Windows(rows, images, description.statistics, description.network.chunk_size, shares, inputs)
 
 
-@contextmanager
-def _made(out: Path) -> Iterator[None]:
-    """The folder of a run; a new one that nothing was written in does not stay."""
-    new = not out.exists()
+def _make(out: Path) -> bool:
+    """The folder of a run; whether it is a new one."""
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.mkdir()
     except OSError as error:
+        if isinstance(error, FileExistsError) and out.is_dir():
+            return False
         raise BadInput(f"--out {out}: {error.strerror}; allowed: a folder, or what can become one") from None
-    try:
-        yield
-    finally:
-        if new:
-            with suppress(OSError):  # it is not empty
-                out.rmdir()
+    return True
+
+
+def _remove_empty(out: Path) -> None:
+    with suppress(OSError):  # it is not empty
+        out.rmdir()
 
 
 def _less_memory(recipe: Recipe) -> str:

@@ -15,8 +15,8 @@ _PLAIN = cattrs.Converter(omit_if_default=True)
 
 
 def identity(description: Description) -> str:
-    """Sixteen letters for a run: the same for a copy and after ``--resume``, others where policy, seed, a setting or
-    the data differ."""
+    """Sixteen letters for a run: the same for a copy and after ``--resume``, others where policy, seed, the
+    data or a setting differ, but for those that a run may change while it goes on, such as its steps."""
     data = _PLAIN.unstructure(description)
     for path in FREE:
         part, _, name = path.partition(".")

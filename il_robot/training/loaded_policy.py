@@ -132,7 +132,7 @@ def read_weights(run: Path, description: Description, weights: WeightsName) -> t
     with torch.device("meta"):
         check_fits_network(build(description.network, description.inputs), tensors, path)
     step = facts.get("step", "")
-    return tensors, int(step) if step.isdecimal() else None
+    return tensors, int(step) if step.isdecimal() and len(step) < 18 else None
 
 
 def check_fits(description: Description, rig: Rig, where: Path) -> None:

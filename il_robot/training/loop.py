@@ -20,6 +20,7 @@ from il_robot.policies.network import Loss
 from il_robot.stopping import StopRequest
 from il_robot.training.checkpoint import load_tensors, save_tensors
 from il_robot.training.curves import Curve, draw_curves
+from il_robot.training.description import read_description
 from il_robot.training.distributed import ALONE, World
 from il_robot.training.divergence import Diverged, diverged
 from il_robot.training.intervals import Share
@@ -106,7 +107,9 @@ class Training:
             validation, held = json.loads(facts.get("checked", "[null, null]"))
             self._saved, self._checked = self.step, (validation, held)
             self._averages.loads(facts["averages"])
-            parts = int(facts.get("parts", self._parts))
+            # An older save does not tell; of as many processes its parts followed from what the run still says.
+            before = read_description(self._run).recipe.accumulate if "parts" not in facts else 0
+            parts = before * self._world.size or int(facts["parts"])
             if self.step < 0:
                 raise ValueError(f"step {self.step}")
         except (KeyError, ValueError, RuntimeError, TypeError) as error:
@@ -114,7 +117,7 @@ class Training:
         if parts != self._parts:
             raise BadInput(
                 f"{self._run}: began with a batch in {counted(parts, 'part')}, now {self._parts}: other noise; "
-                "allowed: as many processes times --accumulate as then"
+                f"allowed: processes times --accumulate = {parts}"
             )
 
     @property

@@ -42,11 +42,11 @@ def print_rows(
         console.print(wide)
         return
     heading, *lines = console.render_lines(_figures(headings, rows), room, pad=False)
-    console.print(Segments([*heading, Segment.line()]), end="")
+    console.print(Segments([*heading, Segment.line()]), end="", crop=False)  # figures cut off would be other figures
     for row, line in zip(rows, lines, strict=True):
         note = f"  {noted}: {row.note}" if row.note else ""
         console.print(Text.assemble((row.name, "bold"), note), soft_wrap=True)
-        console.print(Segments([*line, Segment.line()]), end="")
+        console.print(Segments([*line, Segment.line()]), end="", crop=False)
 
 
 def _beside(named: str, noted: str, headings: Sequence[str], rows: Sequence[NamedRow]) -> Table:

@@ -18,7 +18,8 @@ from il_robot.training.settings import changed, settings_of, short_names, writte
 
 STEPS = "recipe.steps"
 FREE = (STEPS, "recipe.threads", "recipe.workers", "recipe.accumulate")
-"""What may be another from one part of a run to the next; steps only more, and accumulate with fewer processes."""
+"""What may be another from one part of a run to the next: of steps only more, accumulate only against the number of
+processes."""
 
 
 def resumed(run: Path, policy: PolicyName, changes: Changes, demonstrations: Demonstrations) -> Description:

@@ -102,7 +102,7 @@ def _check_place(run: Path, out: Path, resume: bool) -> None:
         raise BadInput(f"{out}: a run itself, so other runs cannot lie in it; choose another --out")
     for config in (*run.glob(f"*/{CONFIG}"), *run.glob(f"*/*/{CONFIG}")):
         if (config.parent / METRICS).exists():
-            cure = "to go on with those give their --seeds and --set again" if resume else "choose another --out"
+            cure = "name one of those, or, of a sweep, give its --seeds and --set" if resume else "choose another --out"
             raise BadInput(f"{run}: holds other runs, such as {config.parent.relative_to(run)}; {cure}")
 
 

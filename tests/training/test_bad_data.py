@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -14,8 +15,9 @@ from demonstrations import RIG, demonstrate
 
 from il_robot.cli import main
 from il_robot.episodes.shard import shard_path
-from il_robot.errors import BadInput, Fault
+from il_robot.errors import BadInput, Fault, unread
 from il_robot.rig import Arm, Joint
+from il_robot.training.damaged import told_to_prune
 from il_robot.training.description import read_description
 from il_robot.training.memory import told_memory
 from il_robot.training.recipe import Augmentation
@@ -95,6 +97,19 @@ def test_a_damaged_frame_is_named_with_what_to_do(dataset: Path, tmp_path: Path,
     looking = {"cameras": ("cam_high",), "computing": Computing(workers=workers)}
     with pytest.raises(BadInput, match=r"cam_high.*: the frame at byte \d+ is damaged .*; prune the episode"):
         train("bc", (dataset,), out=tmp_path / "run", chunk_size=2, steps=1, **looking)  # type: ignore[arg-type]
+
+
+def test_what_the_system_does_not_let_us_read_is_not_to_be_pruned() -> None:
+    def cured(error: OSError) -> str:
+        with pytest.raises(BadInput) as caught, told_to_prune():
+            raise unread(error, "x.zarr: cannot be read")
+        return str(caught.value)
+
+    assert cured(OSError(errno.EMFILE, "Too many open files")) == "x.zarr: cannot be read"
+    assert cured(PermissionError(errno.EACCES, "Permission denied")) == "x.zarr: cannot be read"
+    assert cured(FileNotFoundError(errno.ENOENT, "No such file")).startswith(
+        "x.zarr: cannot be read; prune the episode"
+    )
 
 
 @pytest.mark.parametrize("words", [["--shift", "0.1"], ["--hide", "0.2"], ["--set", "augmentation.colour=0.3"]])

@@ -95,9 +95,11 @@ def test_a_short_run_warms_up_for_a_tenth_of_its_steps_and_says_so(
     # A longer run keeps what it began with, and says nothing of it.
     again = train("bc", (tmp_path / "data",), out=tmp_path / "run", resume=True, steps=32)
     assert again.step == 32 and read_description(tmp_path / "run").recipe.warm_up == 3
-    # What was asked for is done.
+    # What was asked for is done, and not told as if it had been chosen.
+    capsys.readouterr()
     assert main([*command, "--out", str(tmp_path / "asked"), "--set", "warm_up=20"]) == 0
     assert json.loads((tmp_path / "asked/config.json").read_text())["recipe"]["warm_up"] == 20
+    assert "warm-up" not in capsys.readouterr().out
     with pytest.raises(
         BadInput, match="warm_up=30: of 30 steps the learning rate would never arrive; allowed: 0 to 29"
     ):

@@ -18,6 +18,11 @@ def a_curve(name: str, policy: str, losses: Sequence[float], **last: float) -> C
     return Curve(name, policy, [*lines, {"step": len(lines), **last}])
 
 
+def test_a_name_is_no_formula(tmp_path: Path) -> None:
+    draw_curves([a_curve(r"a$\q$b", "act", (2.0, 1.0))], tmp_path / "curves.png")
+    assert (tmp_path / "curves.png").exists()
+
+
 def drawn(curves: Sequence[Curve], folder: Path, monkeypatch: pytest.MonkeyPatch) -> Figure:
     figures: list[Figure] = []
     save = Figure.savefig

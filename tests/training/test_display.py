@@ -27,4 +27,4 @@ def test_all_of_the_progress_fits_80_columns(policy: str) -> None:
 
 
 def test_a_save_is_told_while_it_lasts() -> None:
-    assert note(Progress(3, 0.5, 10.0, 0.0, saving=True)) == "loss 0.5, validates and saves"
+    assert note(Progress(3, 0.5, 10.0, 0.0, saving=True)) == "loss 0.5, looks and saves"

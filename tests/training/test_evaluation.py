@@ -18,11 +18,13 @@ from il_robot.sim.collect import collect, with_cameras
 from il_robot.sim.expert import Expert
 from il_robot.sim.world import World
 from il_robot.training.checkpoint import load_tensors, save_tensors
+from il_robot.training.description import read_description
 from il_robot.training.driver import Driver
 from il_robot.training.evaluate import evaluate
 from il_robot.training.evaluation import drive
 from il_robot.training.film import grid
 from il_robot.training.fresh_starts import Driven
+from il_robot.training.identity import identity
 from il_robot.training.run_folder import weights_path
 from il_robot.training.train import train
 from il_robot.types import ActionChunk, Observation
@@ -132,6 +134,7 @@ def test_from_demonstrations_to_figures_and_a_film(tmp_path: Path, capsys: pytes
     )
     told = json.loads(capsys.readouterr().out)
     assert told["execution"] == {"how": "receding", "execute": 5}
+    assert told["identity"] == identity(read_description(tmp_path / "run"))
     assert (told["weights"], told["step"], told["precision"]) == ("last", 2, "fp32")
     assert told["held"] == {"count": 0, "of": 1, "rate": 0.0, "low": 0.0, "high": evaluation.held.high}
     assert told["outcomes"][0]["seed"] == evaluation.outcomes[0].seed >= 1_000_000

@@ -100,6 +100,14 @@ def test_resumed_with_all_of_it_it_goes_on_as_if_never_stopped(dataset: Path, tm
     assert all(torch.equal(whole[key], parts[key]) for key in whole)
 
 
+def test_a_save_is_told_before_it_is_made(dataset: Path, tmp_path: Path) -> None:
+    told: list[tuple[int, bool, bool]] = []
+    save = weights_path(tmp_path, "last")
+    training = a_training(dataset, tmp_path, replace(RECIPE, steps=20))
+    training.fit(lambda progress: told.append((progress.step, progress.saving, save.exists())))
+    assert told == [(step, step % 2 == 0, step > 2) for step in range(1, 21)]
+
+
 def test_bf16_computes_otherwise_but_nearly_the_same(dataset: Path, tmp_path: Path) -> None:
     for name in ("fp32", "bf16"):
         a_training(dataset, tmp_path / name, replace(RECIPE, precision=name)).fit()  # type: ignore[arg-type]

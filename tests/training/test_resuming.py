@@ -14,8 +14,10 @@ from demonstrations import demonstrate, demonstrations
 
 from il_robot.cli import main
 from il_robot.errors import BadInput, Fault
+from il_robot.training.checkpoint import load_tensors, save_tensors
 from il_robot.training.description import read_description
 from il_robot.training.loop import Training
+from il_robot.training.run_folder import weights_path
 from il_robot.training.train import Computing, train
 
 
@@ -101,6 +103,18 @@ def test_the_same_options_and_another_machine_are_no_matter(folder: Path) -> Non
     train("bc", (folder / "data",), out=folder / "run", resume=True, computing=elsewhere, **said)  # type: ignore[arg-type]
     recipe = read_description(folder / "run").recipe
     assert (recipe.steps, recipe.threads, recipe.workers) == (2, 2, 1)
+
+
+def test_an_older_save_goes_on_with_as_many_parts(folder: Path) -> None:
+    """It does not say in how many a batch was cut; the run's configuration does."""
+    path = weights_path(folder / "run", "resume")
+    tensors, facts = load_tensors(path)
+    del facts["parts"]
+    save_tensors(path, tensors, facts)
+    more = {"out": folder / "run", "resume": True, "steps": 3}
+    with pytest.raises(BadInput, match="began with a batch in 1 part, now 2: other noise; allowed: processes"):
+        train("bc", (folder / "data",), computing=Computing(accumulate=2), **more)  # type: ignore[arg-type]
+    assert train("bc", (folder / "data",), **more).step == 3  # type: ignore[arg-type]
 
 
 def test_a_run_of_before_there_were_fingerprints_goes_on(folder: Path) -> None:

@@ -12,6 +12,7 @@ from il_robot.cli import main
 from il_robot.errors import BadInput
 from il_robot.report.sources import Loaded, Trained
 from il_robot.report.summary import summarise_loop
+from il_robot.training.amounts import loss_text, time_text
 from il_robot.training.curves import Curve
 from il_robot.training.description import read_description
 from il_robot.training.journal import METRICS, read_metrics
@@ -84,8 +85,25 @@ def test_paths_and_figures_stay_whole_in_any_width(
     runs((Path("a_long_name_of_a_sweep"),))
     words = capsys.readouterr().out.split()
     for seed in range(3):
-        assert str(sweep / f"seed_{seed}") in words
-        assert f"{read_run(sweep / f'seed_{seed}').loss:#.4g}" in words
+        run = read_run(sweep / f"seed_{seed}")
+        assert run.loss is not None and run.validation is not None and run.cpu_s is not None
+        figures = [loss_text(run.loss), loss_text(run.validation), time_text(run.cpu_s).split()[0]]
+        assert {str(run.path), *figures} <= set(words)
+
+
+@pytest.mark.parametrize("columns", ["40", "80", "200"])
+def test_figures_over_seeds_stay_whole_in_any_width(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    here = shutil.copytree(trained / "three", tmp_path / "three")
+    for seed in range(3):
+        with (here / f"seed_{seed}" / METRICS).open("a") as file:
+            file.write(json.dumps({"step": 3, "held": 0.9, "starts": 20, "cpu_s": 100.0 + seed}) + "\n")
+    monkeypatch.setenv("COLUMNS", columns)
+    runs((here,))
+    out = capsys.readouterr().out
+    for figure in ("0 1 2", "90% (80% to 95%)", "1.683 ± 0.041 min"):
+        assert figure in out
 
 
 def test_seeds_share_a_line_of_the_legend_and_one_run_trained_twice_does_not(
@@ -185,7 +203,7 @@ def test_no_run_hides_another(trained: Path) -> None:
     with pytest.raises(BadInput, match=r"three: holds other runs, such as seed_[012]; choose another --out"):
         train("bc", (trained / "data",), out=trained / "three", **few)  # type: ignore[arg-type]
     with pytest.raises(
-        BadInput, match=r"three: holds other runs, .*; to go on with those give their --seeds and --set"
+        BadInput, match=r"three: holds other runs, .*; name one of those, or, of a sweep, give its --seeds"
     ):
         train("bc", (trained / "data",), out=trained / "three", resume=True, **few)  # type: ignore[arg-type]
     with pytest.raises(BadInput, match=r"--out .*data: the dataset itself"):

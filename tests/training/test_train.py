@@ -260,8 +260,8 @@ def test_every_preset_names_a_policy_and_its_configuration() -> None:
         assert type(preset.network).__name__.lower().startswith(policy)
 
 
-def test_ctrl_c_saves_and_ends_the_command_as_interrupted(
-    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_ctrl_c_is_answered_saves_and_ends_the_command_as_interrupted(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     run = tmp_path / "run"
 
@@ -272,4 +272,5 @@ def test_ctrl_c_saves_and_ends_the_command_as_interrupted(
     with pytest.raises(KeyboardInterrupt):
         train("bc", (dataset,), out=run, steps=5, chunk_size=2)
     monkeypatch.undo()
+    assert capfd.readouterr().err.count("\nstopping: what was begun is ended and saved; Ctrl-C again ends") == 1
     assert train("bc", (dataset,), out=run, resume=True).step == 5
