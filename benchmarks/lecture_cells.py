@@ -18,11 +18,15 @@ from typing import Any
 
 import torch
 
+from il_robot.policies.catalogue import PolicyName
+from il_robot.training.presets import PresetName
 from il_robot.whole_file import write_whole
 
+DEMONSTRATIONS = 50
+"""Of each style."""
 STYLES = {"timed": "timed", "human": "human-like", "closed_loop": "closed-loop"}
 OBSERVATIONS = {"state": "state", "image": "one camera", "cameras": "four cameras"}
-PRESETS = {"state": "tiny", "image": "tiny-image", "cameras": "gpu"}
+PRESET_NAMES: dict[str, PresetName] = {"state": "tiny", "image": "tiny-image", "cameras": "gpu"}
 CAMERAS = {"state": (), "image": ("cam_high",), "cameras": ("cam_high", "cam_low", "cam_left_wrist", "cam_right_wrist")}
 
 
@@ -44,7 +48,7 @@ class Row:
     """A policy, how it is trained and how its chunks are followed."""
 
     name: str
-    policy: str
+    policy: PolicyName
     train: tuple[str, ...] = ()
     evaluate: tuple[str, ...] = ()
     trained_as: str = ""
@@ -55,7 +59,7 @@ class Row:
         return self.trained_as or self.name
 
 
-def _chunks(name: str, policy: str, size: int) -> Row:
+def _chunks(name: str, policy: PolicyName, size: int) -> Row:
     return Row(name, policy, ("--set", f"chunk_size={size}"))
 
 
@@ -117,7 +121,7 @@ class Table:
         if done.exists():
             return
         words = ["train", row.policy, str(self.dataset), "--out", str(run), "--device", self.device, *row.train]
-        words += ["--preset", PRESETS[self.observation]]
+        words += ["--preset", PRESET_NAMES[self.observation]]
         words += [] if self.steps is None else ["--steps", str(self.steps)]
         command(*words, *(("--resume",) if (run / "config.json").exists() else ("--seed", str(seed))))
         write_whole(done, _machine(self.device).encode())

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import mujoco
-from lecture_cells import OBSERVATIONS, ROWS, STYLES, Condition, Row, Table
+from lecture_cells import DEMONSTRATIONS, OBSERVATIONS, PRESET_NAMES, ROWS, STYLES, Condition, Row, Table
 
 from il_robot.training.description import read_description
 from il_robot.training.intervals import Share, share
+from il_robot.training.presets import PRESETS
 from il_robot.whole_file import write_whole
 
 
@@ -87,13 +88,22 @@ def added(kept: Sequence[Outcome], new: Iterable[Outcome]) -> list[Outcome]:
     return [*kept, *(one for one in new if not any((*_place(one), seed) in known for seed in one.seeds))]
 
 
-def computed(out: Path, seeds: Sequence[int], starts: int) -> Iterator[Outcome]:
-    """Of the cells below ``out`` that are done."""
+def computed(
+    out: Path, seeds: Sequence[int], starts: int, demonstrations: int = DEMONSTRATIONS, steps: int | None = None
+) -> Iterator[Outcome]:
+    """Of the cells below ``out`` that are done, with so many demonstrations and training steps (None: the preset's).
+
+    A trial may have left others there.
+    """
     for table in (Table(out, style, observation) for observation in OBSERVATIONS for style in STYLES):
         for row in ROWS:
             for seed, told in table.evaluations(row, seeds, starts).items():
                 reached = {name: told["milestones"][name]["count"] for name in ("touch", "lift", "transfer")}
-                by = read_description(table.run(row, seed)).software
+                run = read_description(table.run(row, seed))
+                as_asked = steps or PRESETS[row.policy, PRESET_NAMES[table.observation]].recipe.steps
+                if (len(run.data.train) + len(run.data.validation), run.recipe.steps) != (demonstrations, as_asked):
+                    continue
+                by = run.software
                 yield Outcome(
                     *(table.style, table.observation, row.name, (seed,), starts),
                     **reached,

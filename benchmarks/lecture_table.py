@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from lecture_cells import OBSERVATIONS, ROWS, STYLES, Row, Table
+from lecture_cells import DEMONSTRATIONS, OBSERVATIONS, ROWS, STYLES, Row, Table
 from lecture_report import Report
 from lecture_results import added, computed, read_outcomes, write_outcomes
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -53,7 +53,9 @@ def main() -> None:
     parser.add_argument("--observations", nargs="+", choices=OBSERVATIONS, default=["state"])
     parser.add_argument("--rows", nargs="+", choices=names, default=names, metavar="ROW", help="; ".join(names))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--demonstrations", type=int, help="of each style, to try the table out (default: 50)")
+    parser.add_argument(
+        "--demonstrations", type=int, help=f"of each style, to try the table out (default: {DEMONSTRATIONS})"
+    )
     parser.add_argument("--starts", type=int, default=50)
     parser.add_argument("--steps", type=int, help="of each training, to try the table out (default: the preset's)")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
@@ -61,17 +63,19 @@ def main() -> None:
     given = parser.parse_args()
     if given.write and (given.steps or given.demonstrations):
         tried = "--steps" if given.steps else "--demonstrations"
-        parser.error(f"{tried} is for trying out; allowed with --write: 50 demonstrations, the presets' steps")
+        usual = f"{DEMONSTRATIONS} demonstrations, the presets' steps"
+        parser.error(f"{tried} is for trying out; allowed with --write: {usual}")
+    demonstrations = given.demonstrations or DEMONSTRATIONS
     if not given.only_write:
         with Progress(TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn()) as bar:
             for style in given.styles:
                 for observation in given.observations:
                     workers = max(1, (os.cpu_count() or 1) // given.jobs)
                     table = Table(given.out, style, observation, given.device, given.steps, workers)
-                    table.collect(given.demonstrations or 50)
+                    table.collect(demonstrations)
                     rows = [row for row in ROWS if row.name in given.rows]
                     fill(table, rows, given.seeds, given.starts, given.jobs, bar)
-    outcomes = list(computed(given.out, given.seeds, given.starts))
+    outcomes = list(computed(given.out, given.seeds, given.starts, demonstrations, given.steps))
     if given.write:
         kept = given.write.with_suffix(".jsonl")
         outcomes = added(read_outcomes(kept), outcomes)

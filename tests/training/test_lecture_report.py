@@ -50,7 +50,10 @@ def test_all_that_is_done_is_written_and_nothing_else(lecture: Callable[[str], M
     evaluated(table.cell("ACT", 1), 10, 8, 6)
     evaluated(table.cell("ACT, no ensembling", 0), 7, 5, 3)
     evaluated(table.cell("ACT, no CVAE", 0), 4, 2, 0)
-    lecture("report").Report(list(outcomes.computed(tmp_path, (0, 1, 2), 10))).write(tmp_path / "results.md")
+    made = {"out": tmp_path, "seeds": (0, 1, 2), "starts": 10}
+    lecture("report").Report(list(outcomes.computed(**made, demonstrations=2, steps=1))).write(tmp_path / "results.md")
+    assert not list(outcomes.computed(**made, demonstrations=2)), "of fewer steps than the preset's"
+    assert not list(outcomes.computed(**made, steps=1)), "of fewer demonstrations"
     text = (tmp_path / "results.md").read_text(encoding="utf-8")
     assert "| ACT | 100% | 100% | **85%** (64% to 95%) | **70%** (48% to 85%) | 80%, 60% | 0.0 | 50% |" in text
     assert "## Human-like, state" in text
