@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from il_robot.counted import counted
+from il_robot.counted import counted, few
 from il_robot.policies.inputs import Inputs
 from il_robot.training.demonstrations import Demonstrations
 from il_robot.training.description import Description
 from il_robot.training.loader import processes
 from il_robot.training.presets import PRESETS
 from il_robot.training.windows import Rows
-
-FEW = 3
-"""So many episodes are named of more."""
 
 
 def told_data(chosen: Demonstrations, train: Rows, validation: Rows | None, inputs: Inputs) -> Iterator[str]:
@@ -27,7 +24,7 @@ def told_data(chosen: Demonstrations, train: Rows, validation: Rows | None, inpu
     for path, why in chosen.left_out.items():
         yield f"left out: {path}: {why.removeprefix(f'{path}: ').removeprefix(f'{path}/')}"
     if chosen.failures:
-        yield f"left out: {counted(len(chosen.failures), 'episode')} marked a failure ({_named(chosen.failures)})"
+        yield f"left out: {counted(len(chosen.failures), 'episode')} marked a failure ({few(chosen.failures)})"
     yield from _steps_left_out("training", train)
     if validation is not None:
         yield from _steps_left_out("validation", validation)
@@ -46,12 +43,7 @@ def _steps_left_out(what: str, rows: Rows) -> Iterator[str]:
             if reason in left_out
         }
         most = sorted(where, key=lambda episode: -where[episode])
-        yield f"left out of {what}: {counted(sum(where.values()), 'step')} {reason} ({_named(most)})"
-
-
-def _named(episodes: Sequence[str]) -> str:
-    more = len(episodes) - FEW
-    return ", ".join(episodes[:FEW]) + (f" and {more} more" if more > 0 else "")
+        yield f"left out of {what}: {counted(sum(where.values()), 'step')} {reason} ({few(most)})"
 
 
 def _padded(chosen: Demonstrations, inputs: Inputs) -> Iterator[str]:
