@@ -6,6 +6,9 @@ import difflib
 import errno
 import os
 from collections.abc import Iterable, Sequence
+from typing import TypeVar
+
+Word = TypeVar("Word", bound=str)
 
 
 class IlRobotError(Exception):
@@ -44,6 +47,14 @@ def said_by_the_system(error: OSError) -> IlRobotError:
 def unread(error: OSError, told: str) -> BadInput:
     """What a file that cannot be read is told as: one that is missing is the folder's fault, all else the system's."""
     return BadInput(told) if isinstance(error, FileNotFoundError) else Unreadable(told)
+
+
+def one_of(what: str, word: str, allowed: Sequence[Word]) -> Word:
+    """The one of the ``allowed`` words that ``word`` is. Raises BadInput, which calls it a ``what``."""
+    for known in allowed:
+        if word == known:
+            return known
+    raise BadInput(f"{what} {word}; {nearest(word, allowed)}")
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str:

@@ -24,7 +24,7 @@ from il_robot.episodes.jpeg_codec import decode
 from il_robot.episodes.layout import FRAMES_PER_SHARD, JOURNAL, EpisodeInfo, Outcome, Recorded, Validity, episode_id_of
 from il_robot.episodes.location import location
 from il_robot.episodes.shard import EMPTY, read_frame, read_index, shard_path
-from il_robot.errors import BadInput, nearest
+from il_robot.errors import BadInput, nearest, unread
 from il_robot.types import Floats, Image, Mode
 
 
@@ -212,7 +212,7 @@ class Episode:
         except FileNotFoundError:
             self.info, self.recorded = read_attributes(self.path)
         except OSError as error:
-            raise BadInput(f"{self.path / JOURNAL}: {error.strerror}") from None
+            raise unread(error, f"{self.path / JOURNAL}: {error.strerror}") from None
         if not self.complete:
             raise BadInput(f"{self.path}: neither complete nor with a journal")
         return None

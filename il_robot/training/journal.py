@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -37,7 +37,7 @@ class Journal:
         """
         self._path = run / METRICS
         self._listener = listener
-        kept = [line for line in _numbers(_texts(self._path)) if steps_done(line) <= resumed_at]
+        kept = [line for line in _finite(map(_line, _texts(self._path))) if steps_done(line) <= resumed_at]
         self._begin(kept)
         if listener is not None:
             for line in kept:
@@ -99,10 +99,11 @@ def read_metrics(run: Path) -> list[dict[str, Any]]:
     """
     path = run / METRICS
     texts = _texts(path)
-    for number, text in enumerate(texts[:-1], 1):  # what follows the last line's end was cut short, or is nothing
-        if text.strip() and _line(text) is None:
+    lines = [_line(text) for text in texts]
+    for number, line in enumerate(lines[:-1], 1):  # what follows the last line's end was cut short, or is nothing
+        if line is None and texts[number - 1].strip():
             raise BadInput(f"{path}: damaged: line {number} is not a JSON object of numbers with a step")
-    return _numbers(texts)
+    return _finite(lines)
 
 
 def _texts(path: Path) -> list[str]:
@@ -114,10 +115,10 @@ def _texts(path: Path) -> list[str]:
         raise BadInput(f"{path}: {error.strerror}") from None
 
 
-def _numbers(texts: Sequence[str]) -> list[dict[str, Any]]:
-    """The lines that hold finite numbers of a step that there can be."""
-    lines = [line for line in map(_line, texts) if line is not None]
-    return [line for line in lines if line["step"] >= 0 and all(abs(value) <= LARGEST for value in line.values())]
+def _finite(lines: Iterable[dict[str, Any] | None]) -> list[dict[str, Any]]:
+    """Those that hold finite numbers of a step that there can be."""
+    there = [line for line in lines if line is not None]
+    return [line for line in there if line["step"] >= 0 and all(abs(value) <= LARGEST for value in line.values())]
 
 
 def _line(text: str) -> dict[str, Any] | None:

@@ -107,9 +107,10 @@ class Training:
             validation, held = json.loads(facts.get("checked", "[null, null]"))
             self._saved, self._checked = self.step, (validation, held)
             self._averages.loads(facts["averages"])
-            # An older save does not tell; of as many processes its parts followed from what the run still says.
-            before = read_description(self._run).recipe.accumulate if "parts" not in facts else 0
-            parts = before * self._world.size or int(facts["parts"])
+            if "parts" in facts:
+                parts = int(facts["parts"])
+            else:  # an older save: with as many processes as now its parts follow from what the run still says
+                parts = read_description(self._run).recipe.accumulate * self._world.size
             if self.step < 0:
                 raise ValueError(f"step {self.step}")
         except (KeyError, ValueError, RuntimeError, TypeError) as error:

@@ -53,8 +53,7 @@ def _beside(named: str, noted: str, headings: Sequence[str], rows: Sequence[Name
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
     names = [named, *(row.name for row in rows)]
     table.add_column(named, no_wrap=True, min_width=max(map(cell_len, names)))
-    for number, heading in enumerate(headings):
-        table.add_column(heading, justify="right", no_wrap=True, min_width=_width(number, heading, rows))
+    _add_figures(table, headings, rows)
     longest = max(cell_len(row.note) for row in rows)
     if longest:
         table.add_column(noted, min_width=min(_NOTE, longest))
@@ -65,13 +64,14 @@ def _beside(named: str, noted: str, headings: Sequence[str], rows: Sequence[Name
 
 def _figures(headings: Sequence[str], rows: Sequence[NamedRow]) -> Table:
     table = Table(box=None, padding=(0, 0, 0, 2))
-    for number, heading in enumerate(headings):
-        table.add_column(heading, justify="right", no_wrap=True, min_width=_width(number, heading, rows))
+    _add_figures(table, headings, rows)
     for row in rows:
         table.add_row(*row.figures)
     return table
 
 
-def _width(number: int, heading: str, rows: Sequence[NamedRow]) -> int:
-    """Of a column of figures [columns of the terminal]."""
-    return max(map(cell_len, (heading, *(row.figures[number] for row in rows))))
+def _add_figures(table: Table, headings: Sequence[str], rows: Sequence[NamedRow]) -> None:
+    """Adds the columns of figures, each as wide as its widest one."""
+    for number, heading in enumerate(headings):
+        width = max(map(cell_len, (heading, *(row.figures[number] for row in rows))))
+        table.add_column(heading, justify="right", no_wrap=True, min_width=width)

@@ -6,19 +6,10 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, get_args
 
-from il_robot.errors import BadInput, nearest
+from il_robot.errors import BadInput
 
 Precision: TypeAlias = Literal["fp32", "bf16"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
-
-
-def precision_of(name: str) -> Precision:
-    """The precision called ``name``. Raises BadInput."""
-    for known in PRECISIONS:
-        if name == known:
-            return known
-    raise BadInput(f"precision {name}; {nearest(name, PRECISIONS)}")
-
 
 _WHOLE = {
     "steps": (1, 10**9),

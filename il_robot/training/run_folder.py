@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
 from il_robot.counted import few
-from il_robot.errors import BadInput, nearest
+from il_robot.errors import BadInput
 
 CONFIG = "config.json"
 DEEPEST = 3
@@ -29,14 +29,6 @@ WEIGHTS: tuple[WeightsName, ...] = get_args(WeightsName)
 
 def weights_path(run: Path, name: str) -> Path:
     return run / "checkpoint" / f"{name}.safetensors"
-
-
-def weights_called(name: str) -> WeightsName:
-    """The weights called ``name``. Raises BadInput."""
-    for known in WEIGHTS:
-        if name == known:
-            return known
-    raise BadInput(f"weights {name}; {nearest(name, WEIGHTS)}")
 
 
 def check_weights_there(run: Path, weights: WeightsName, use_last: str) -> None:

@@ -16,9 +16,9 @@ from il_robot.counted import few
 from il_robot.episodes.dataset import episode_folders
 from il_robot.episodes.layout import EpisodeInfo, episode_info
 from il_robot.episodes.reader import Episode
-from il_robot.errors import BadInput, Fault
+from il_robot.errors import BadInput, Fault, one_of
 from il_robot.rig import Rig
-from il_robot.training.run_folder import CONFIG, check_weights_there, weights_called, why_no_run
+from il_robot.training.run_folder import CONFIG, WEIGHTS, check_weights_there, why_no_run
 from il_robot_ros.graph_parts import PEDAL_LINK
 from il_robot_ros.graph_process import Process, Value
 
@@ -129,7 +129,7 @@ def _check_policy(given: Mapping[str, Value]) -> None:
     run = Path(str(given["run"]))
     if not (run / CONFIG).is_file():
         raise BadInput(f"policy:={run}: {why_no_run(run)}")
-    check_weights_there(run, weights_called(str(given["weights"])), "weights:=last")
+    check_weights_there(run, one_of("weights", str(given["weights"]), WEIGHTS), "weights:=last")
 
 
 def _check_replay(given: Mapping[str, Value]) -> None:

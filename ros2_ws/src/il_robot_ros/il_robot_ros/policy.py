@@ -20,9 +20,10 @@ from trajectory_msgs.msg import JointTrajectory
 
 from calibration.in_use import calibration_changed, calibration_digest
 from calibration.rig_file import load_rig
+from il_robot.errors import one_of
 from il_robot.training.loaded_policy import load_policy
-from il_robot.training.recipe import precision_of
-from il_robot.training.run_folder import weights_called
+from il_robot.training.recipe import PRECISIONS
+from il_robot.training.run_folder import WEIGHTS
 from il_robot.types import Frame, Observation
 from il_robot_ros import messages, process, topics
 from il_robot_ros.clock import clock_of
@@ -56,8 +57,8 @@ class PolicyNode:
             given.run,
             self._rig,
             given.device,
-            weights_called(given.weights),
-            precision_of(given.precision),
+            one_of("weights", given.weights, WEIGHTS),
+            one_of("precision", given.precision, PRECISIONS),
             compile=given.compile,
         )
         self._warning = calibration_changed(
